@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.ts'],
+    // The default leaves one core to vitest itself, which on two cores means one file at a time.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
