@@ -9,13 +9,15 @@ const root = path.dirname(import.meta.dirname);
 /** The floors of src, and those that each may import. Imports go down only. */
 const floors: Record<string, readonly string[]> = {
   base: [],
+  platform: ['base'],
   raft: ['base'],
   broker: ['base'],
   wal: ['base'],
   wire: ['base'],
   node: ['base', 'broker', 'raft', 'wal', 'wire'],
-  client: ['base', 'wire'],
-  cli: ['base', 'client', 'node', 'wal', 'wire'],
+  client: ['base', 'platform', 'wire'],
+  sim: ['base', 'broker', 'client', 'node', 'raft', 'wal', 'wire'],
+  cli: ['base', 'client', 'node', 'platform', 'wal', 'wire'],
 };
 
 const linesMax = 700;

@@ -75,7 +75,9 @@ export function checkBatch(body: Uint8Array): number {
   let offset = BATCH_HEADER_BYTES;
   for (let ordinal = 0; ordinal < recordCount; ordinal += 1) {
     if (offset + RECORD_PREFIX_BYTES > body.length) {
-      throw new BatchFormatError(`record ${ordinal} of ${recordCount} lies beyond the ${body.length} bytes of the batch`);
+      throw new BatchFormatError(
+        `record ${ordinal} of ${recordCount} lies beyond the ${body.length} bytes of the batch`,
+      );
     }
     offset += RECORD_PREFIX_BYTES + view.getUint32(offset, true);
   }

@@ -46,7 +46,9 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
   scratch.setUint32(0, configuration.formatVersion, true);
   push(4);
   if (!/^[0-9a-f]{32}$/.test(configuration.clusterId)) {
-    throw new ConfigurationFormatError(`cluster id ${JSON.stringify(configuration.clusterId)} is not 32 hexadecimal digits`);
+    throw new ConfigurationFormatError(
+      `cluster id ${JSON.stringify(configuration.clusterId)} is not 32 hexadecimal digits`,
+    );
   }
   for (let at = 0; at < 32; at += 2) out.push(Number.parseInt(configuration.clusterId.slice(at, at + 2), 16));
   scratch.setUint16(0, configuration.members.length, true);
@@ -57,7 +59,9 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
     push(8);
     for (const text of [member.id, member.peerAddress, member.clientAddress]) {
       if (text.length > 255 || !/^[\x21-\x7e]*$/.test(text)) {
-        throw new ConfigurationFormatError(`${JSON.stringify(text)} is not up to 255 printable ASCII characters`);
+        throw new ConfigurationFormatError(
+          `${JSON.stringify(text)} is not up to 255 printable ASCII characters`,
+        );
       }
       out.push(text.length);
       for (let at = 0; at < text.length; at += 1) out.push(text.charCodeAt(at));
@@ -88,17 +92,27 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
   let clusterId = '';
   for (let at = idAt; at < idAt + 16; at += 1) clusterId += (bytes[at] ?? 0).toString(16).padStart(2, '0');
   const count = view.getUint16(take(2), true);
-  if (count === 0 || count > MEMBERS_MAX) throw new ConfigurationFormatError(`${count} members, not 1 to ${MEMBERS_MAX}`);
+  if (count === 0 || count > MEMBERS_MAX)
+    throw new ConfigurationFormatError(`${count} members, not 1 to ${MEMBERS_MAX}`);
   const members: Member[] = [];
   for (let at = 0; at < count; at += 1) {
     const role = view.getUint8(take(1));
-    if (role !== 1 && role !== 2) throw new ConfigurationFormatError(`member ${at} has role ${role}, neither 1 nor 2`);
+    if (role !== 1 && role !== 2)
+      throw new ConfigurationFormatError(`member ${at} has role ${role}, neither 1 nor 2`);
     const incarnation = readUint53(view, take(8), ConfigurationFormatError) as Incarnation;
     const id = text();
-    if (!isNodeId(id)) throw new ConfigurationFormatError(`member ${at} has the impossible id ${JSON.stringify(id)}`);
-    members.push({ id, incarnation, role: role === 1 ? 'voter' : 'learner', peerAddress: text(), clientAddress: text() });
+    if (!isNodeId(id))
+      throw new ConfigurationFormatError(`member ${at} has the impossible id ${JSON.stringify(id)}`);
+    members.push({
+      id,
+      incarnation,
+      role: role === 1 ? 'voter' : 'learner',
+      peerAddress: text(),
+      clientAddress: text(),
+    });
   }
-  if (offset !== bytes.length) throw new ConfigurationFormatError(`${bytes.length - offset} bytes after the last member`);
+  if (offset !== bytes.length)
+    throw new ConfigurationFormatError(`${bytes.length - offset} bytes after the last member`);
   return { clusterId, formatVersion, members };
 }
 

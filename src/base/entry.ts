@@ -92,7 +92,12 @@ export interface EntryPlace {
 /** Bytes that are no entry. `code` is stable; `offset` is where in the parsed bytes the bad entry begins. */
 export class EntryFormatError extends Error {
   override readonly name = 'EntryFormatError';
-  readonly code: 'ENTRY_TRUNCATED' | 'ENTRY_LENGTH' | 'ENTRY_FIELD' | 'ENTRY_HEADER_CHECKSUM' | 'ENTRY_BODY_CHECKSUM';
+  readonly code:
+    | 'ENTRY_TRUNCATED'
+    | 'ENTRY_LENGTH'
+    | 'ENTRY_FIELD'
+    | 'ENTRY_HEADER_CHECKSUM'
+    | 'ENTRY_BODY_CHECKSUM';
   readonly offset: number;
 
   constructor(code: EntryFormatError['code'], offset: number, message: string) {
@@ -120,7 +125,10 @@ export function sealEntries(drafts: readonly EntryDraft[], place: EntryPlace): E
   let checksum = place.previousChecksum;
   for (const draft of drafts) {
     const length = ENTRY_HEADER_BYTES + draft.body.length;
-    assert(draft.body.length <= ENTRY_BODY_BYTES_MAX, () => `body of ${draft.body.length} bytes over the limit`);
+    assert(
+      draft.body.length <= ENTRY_BODY_BYTES_MAX,
+      () => `body of ${draft.body.length} bytes over the limit`,
+    );
     view.setUint32(offset + OFFSET.length, length, true);
     view.setUint32(offset + OFFSET.group, place.group, true);
     writeUint53(view, offset + OFFSET.index, index);
@@ -171,7 +179,11 @@ export function parseEntries(bytes: Uint8Array, options: ParseOptions): Entry[] 
   while (offset < bytes.length) {
     const entry = parseEntryAt(bytes, view, offset, checksum);
     if (expectedIndex !== null && entry.index !== expectedIndex) {
-      throw new EntryFormatError('ENTRY_FIELD', offset, `entry has index ${entry.index}, expected ${expectedIndex}`);
+      throw new EntryFormatError(
+        'ENTRY_FIELD',
+        offset,
+        `entry has index ${entry.index}, expected ${expectedIndex}`,
+      );
     }
     entries.push(entry);
     if (checksum !== null) {
@@ -192,7 +204,11 @@ export function parseEntryAt(
 ): Entry {
   const available = bytes.length - offset;
   if (available < ENTRY_HEADER_BYTES) {
-    throw new EntryFormatError('ENTRY_TRUNCATED', offset, `${available} bytes left, a header needs ${ENTRY_HEADER_BYTES}`);
+    throw new EntryFormatError(
+      'ENTRY_TRUNCATED',
+      offset,
+      `${available} bytes left, a header needs ${ENTRY_HEADER_BYTES}`,
+    );
   }
   const length = view.getUint32(offset + OFFSET.length, true);
   if (length < ENTRY_HEADER_BYTES || length > ENTRY_HEADER_BYTES + ENTRY_BODY_BYTES_MAX) {
@@ -205,14 +221,22 @@ export function parseEntryAt(
   if (previousChecksum !== null) {
     const computed = crc32(bytes.subarray(offset, offset + OFFSET.headerChecksum), previousChecksum);
     if (computed !== checksum) {
-      throw new EntryFormatError('ENTRY_HEADER_CHECKSUM', offset, `header checksum ${hex(checksum)}, computed ${hex(computed)}`);
+      throw new EntryFormatError(
+        'ENTRY_HEADER_CHECKSUM',
+        offset,
+        `header checksum ${hex(checksum)}, computed ${hex(computed)}`,
+      );
     }
   }
   const entryBytes = bytes.subarray(offset, offset + length);
   const bodyChecksum = view.getUint32(offset + OFFSET.bodyChecksum, true);
   const computedBody = crc32(entryBytes.subarray(ENTRY_HEADER_BYTES));
   if (computedBody !== bodyChecksum) {
-    throw new EntryFormatError('ENTRY_BODY_CHECKSUM', offset, `body checksum ${hex(bodyChecksum)}, computed ${hex(computedBody)}`);
+    throw new EntryFormatError(
+      'ENTRY_BODY_CHECKSUM',
+      offset,
+      `body checksum ${hex(bodyChecksum)}, computed ${hex(computedBody)}`,
+    );
   }
   const kind = view.getUint8(offset + OFFSET.kind);
   return {

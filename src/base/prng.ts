@@ -36,7 +36,10 @@ export class Prng {
 
   /** Uniform integer in [0, bound). */
   below(bound: number): number {
-    assert(Number.isInteger(bound) && bound > 0 && bound <= 2 ** 32, () => `prng bound ${bound} not in 1..2^32`);
+    assert(
+      Number.isInteger(bound) && bound > 0 && bound <= 2 ** 32,
+      () => `prng bound ${bound} not in 1..2^32`,
+    );
     return Math.floor(this.fraction() * bound);
   }
 

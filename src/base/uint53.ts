@@ -10,7 +10,11 @@ export function writeUint53(view: DataView, offset: number, value: number): void
 }
 
 /** @throws an `ErrorClass` where the stored number is above 2^53-1. */
-export function readUint53(view: DataView, offset: number, ErrorClass: new (message: string) => Error): number {
+export function readUint53(
+  view: DataView,
+  offset: number,
+  ErrorClass: new (message: string) => Error,
+): number {
   const high = view.getUint32(offset + 4, true);
   if (high > 0x1fffff) throw new ErrorClass(`the number at byte ${offset} is above 2^53-1`);
   return high * 2 ** 32 + view.getUint32(offset, true);

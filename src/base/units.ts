@@ -23,7 +23,10 @@ export type GroupId = number & { readonly [brand]: 'GroupId' };
 const NODE_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export function logIndex(value: number): LogIndex {
-  assert(Number.isSafeInteger(value) && value >= 0, () => `log index ${value} is not an integer in 0..2^53-1`);
+  assert(
+    Number.isSafeInteger(value) && value >= 0,
+    () => `log index ${value} is not an integer in 0..2^53-1`,
+  );
   return value as LogIndex;
 }
 
@@ -42,7 +45,10 @@ export function nodeId(value: string): NodeId {
 }
 
 export function incarnation(value: number): Incarnation {
-  assert(Number.isSafeInteger(value) && value >= 0, () => `incarnation ${value} is not an integer in 0..2^53-1`);
+  assert(
+    Number.isSafeInteger(value) && value >= 0,
+    () => `incarnation ${value} is not an integer in 0..2^53-1`,
+  );
   return value as Incarnation;
 }
 

@@ -75,8 +75,19 @@ export interface LogRead {
 
 /** Why the core did something. Each has the term at that moment. */
 export type RaftEvent =
-  | { readonly type: 'role-changed'; readonly term: Term; readonly from: Role; readonly to: Role; readonly why: string }
-  | { readonly type: 'leader-changed'; readonly term: Term; readonly leader: NodeId | null; readonly why: string }
+  | {
+      readonly type: 'role-changed';
+      readonly term: Term;
+      readonly from: Role;
+      readonly to: Role;
+      readonly why: string;
+    }
+  | {
+      readonly type: 'leader-changed';
+      readonly term: Term;
+      readonly leader: NodeId | null;
+      readonly why: string;
+    }
   | { readonly type: 'term-changed'; readonly from: Term; readonly term: Term; readonly why: string }
   | {
       readonly type: 'campaign-started';
@@ -102,25 +113,60 @@ export type RaftEvent =
       readonly from: NodeId;
       readonly verdict: VoteVerdict;
     }
-  | { readonly type: 'election-won'; readonly term: Term; readonly votes: readonly NodeId[]; readonly voters: number }
+  | {
+      readonly type: 'election-won';
+      readonly term: Term;
+      readonly votes: readonly NodeId[];
+      readonly voters: number;
+    }
   | { readonly type: 'transfer-started'; readonly term: Term; readonly target: NodeId }
-  | { readonly type: 'transfer-ended'; readonly term: Term; readonly target: NodeId; readonly outcome: 'done' | 'timeout' | 'aborted' }
-  | { readonly type: 'log-truncated'; readonly term: Term; readonly from: LogIndex; readonly lastIndexBefore: LogIndex }
-  | { readonly type: 'configuration-committed'; readonly term: Term; readonly index: LogIndex; readonly configuration: Configuration }
-  | { readonly type: 'follower-state'; readonly term: Term; readonly follower: NodeId; readonly state: ProgressState; readonly why: string };
+  | {
+      readonly type: 'transfer-ended';
+      readonly term: Term;
+      readonly target: NodeId;
+      readonly outcome: 'done' | 'timeout' | 'aborted';
+    }
+  | {
+      readonly type: 'log-truncated';
+      readonly term: Term;
+      readonly from: LogIndex;
+      readonly lastIndexBefore: LogIndex;
+    }
+  | {
+      readonly type: 'configuration-committed';
+      readonly term: Term;
+      readonly index: LogIndex;
+      readonly configuration: Configuration;
+    }
+  | {
+      readonly type: 'follower-state';
+      readonly term: Term;
+      readonly follower: NodeId;
+      readonly state: ProgressState;
+      readonly why: string;
+    };
 
 export type ProgressState = 'probe' | 'replicate' | 'snapshot';
 
 /** What `propose` says. Refusals leave the log as it was. */
 export type ProposeResult =
   | { readonly ok: true; readonly firstIndex: LogIndex; readonly term: Term }
-  | { readonly ok: false; readonly refusal: 'not-leader' | 'transferring' | 'uncommitted-limit' | 'term-not-started' };
+  | {
+      readonly ok: false;
+      readonly refusal: 'not-leader' | 'transferring' | 'uncommitted-limit' | 'term-not-started';
+    };
 
 export type TransferResult =
   | { readonly ok: true; readonly target: NodeId }
   | {
       readonly ok: false;
-      readonly refusal: 'not-leader' | 'unknown-target' | 'target-is-leader' | 'target-lagging' | 'target-unreachable' | 'in-progress';
+      readonly refusal:
+        | 'not-leader'
+        | 'unknown-target'
+        | 'target-is-leader'
+        | 'target-lagging'
+        | 'target-unreachable'
+        | 'in-progress';
     };
 
 export interface ProgressStatus {

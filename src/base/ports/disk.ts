@@ -25,7 +25,11 @@ export interface DiskFile {
   /** Fills `target` from `position`. @returns bytes read, short only at the end of the file. */
   readSync(target: Uint8Array, position: number): number;
   /** The same without holding up the loop. */
-  read(target: Uint8Array, position: number, done: (error: DiskError | null, bytesRead: number) => void): void;
+  read(
+    target: Uint8Array,
+    position: number,
+    done: (error: DiskError | null, bytesRead: number) => void,
+  ): void;
   /** Writes all chunks, one after the other, into the page cache. Returns when all are written or throws DiskError. */
   writevSync(chunks: readonly Uint8Array[], position: number): void;
   /** The same without holding up the loop: for preparing segments, never for records. */
