@@ -51,6 +51,7 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
     );
   }
   for (let at = 0; at < 32; at += 2) out.push(Number.parseInt(configuration.clusterId.slice(at, at + 2), 16));
+  checkMemberCount(configuration.members.length);
   scratch.setUint16(0, configuration.members.length, true);
   push(2);
   for (const member of configuration.members) {
@@ -58,11 +59,7 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
     writeUint53(scratch, 0, member.incarnation);
     push(8);
     for (const text of [member.id, member.peerAddress, member.clientAddress]) {
-      if (text.length > 255 || !/^[\x21-\x7e]*$/.test(text)) {
-        throw new ConfigurationFormatError(
-          `${JSON.stringify(text)} is not up to 255 printable ASCII characters`,
-        );
-      }
+      checkText(text);
       out.push(text.length);
       for (let at = 0; at < text.length; at += 1) out.push(text.charCodeAt(at));
     }
@@ -85,15 +82,16 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
   const text = (): string => {
     const length = view.getUint8(take(1));
     const at = take(length);
-    return String.fromCharCode(...bytes.subarray(at, at + length));
+    const decoded = String.fromCharCode(...bytes.subarray(at, at + length));
+    checkText(decoded);
+    return decoded;
   };
   const formatVersion = view.getUint32(take(4), true);
   const idAt = take(16);
   let clusterId = '';
   for (let at = idAt; at < idAt + 16; at += 1) clusterId += (bytes[at] ?? 0).toString(16).padStart(2, '0');
   const count = view.getUint16(take(2), true);
-  if (count === 0 || count > MEMBERS_MAX)
-    throw new ConfigurationFormatError(`${count} members, not 1 to ${MEMBERS_MAX}`);
+  checkMemberCount(count);
   const members: Member[] = [];
   for (let at = 0; at < count; at += 1) {
     const role = view.getUint8(take(1));
@@ -114,6 +112,20 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration {
   if (offset !== bytes.length)
     throw new ConfigurationFormatError(`${bytes.length - offset} bytes after the last member`);
   return { clusterId, formatVersion, members };
+}
+
+// Both ways the same checks: what is written can be read again, and what is read could have been written. Addresses are
+// shown to people, so nothing that a terminal would obey gets in from either side.
+function checkMemberCount(count: number): void {
+  if (count === 0 || count > MEMBERS_MAX) {
+    throw new ConfigurationFormatError(`${count} members, not 1 to ${MEMBERS_MAX}`);
+  }
+}
+
+function checkText(text: string): void {
+  if (text.length > 255 || !/^[\x21-\x7e]*$/.test(text)) {
+    throw new ConfigurationFormatError(`${JSON.stringify(text)} is not up to 255 printable ASCII characters`);
+  }
 }
 
 export function findMember(configuration: Configuration, id: NodeId): Member | null {

@@ -240,13 +240,26 @@ export function parseEntryAt(
   }
   const kind = view.getUint8(offset + OFFSET.kind);
   return {
-    index: readUint53(view, offset + OFFSET.index, FieldError) as LogIndex,
-    term: readUint53(view, offset + OFFSET.term, FieldError) as Term,
+    index: fieldAt(view, offset, OFFSET.index) as LogIndex,
+    term: fieldAt(view, offset, OFFSET.term) as Term,
     // An unknown kind is kept as it is: a newer leader may have written it, and it is for apply to stop at it.
     kind: kind as EntryKind,
     checksum,
     bytes: entryBytes,
   };
+}
+
+/** A 64-bit field of the entry that begins at `entryAt`, so that an error names the entry and not the start of the log. */
+function fieldAt(view: DataView, entryAt: number, fieldOffset: number): number {
+  try {
+    return readUint53(view, entryAt + fieldOffset, FieldError);
+  } catch {
+    throw new EntryFormatError(
+      'ENTRY_FIELD',
+      entryAt,
+      `the entry's field at byte ${fieldOffset} is above 2^53-1`,
+    );
+  }
 }
 
 export function entryBody(entry: Entry): Uint8Array {
