@@ -1,0 +1,103 @@
+import { assert } from '../base/assert.ts';
+import { readUint53, writeUint53 } from '../base/uint53.ts';
+import type { LogIndex, Term } from '../base/units.ts';
+
+const RESULT_BYTES = 16;
+const HEAD_BYTES = 16;
+
+/** Where a batch was stored. */
+export interface StoredAt {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
+/**
+ * The results of a producer's last batches in one queue: a ring over consecutive sequence numbers that grows to what
+ * the producer really has in flight, never beyond what it announced.
+ */
+export class ResultWindow {
+  readonly #limit: number;
+  #lastSequence = 0;
+  #kept = 0;
+  #indexes: Float64Array;
+  #terms: Float64Array;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+    const capacity = Math.min(limit, 16);
+    this.#indexes = new Float64Array(capacity);
+    this.#terms = new Float64Array(capacity);
+  }
+
+  /** Sequence of the batch accepted last; 0 before the first. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** The result of an earlier batch, or null if it is too long ago. */
+  resultOf(sequence: number): StoredAt | null {
+    if (sequence > this.#lastSequence || sequence <= this.#lastSequence - this.#kept) return null;
+    const slot = sequence % this.#indexes.length;
+    return { index: (this.#indexes[slot] ?? 0) as LogIndex, term: (this.#terms[slot] ?? 0) as Term };
+  }
+
+  accept(sequence: number, index: LogIndex, term: Term): void {
+    assert(sequence === this.#lastSequence + 1, () => `sequence ${sequence} after ${this.#lastSequence}`);
+    if (this.#kept === this.#indexes.length && this.#indexes.length < this.#limit) this.#grow();
+    const slot = sequence % this.#indexes.length;
+    this.#indexes[slot] = index;
+    this.#terms[slot] = term;
+    this.#lastSequence = sequence;
+    if (this.#kept < this.#indexes.length) this.#kept += 1;
+  }
+
+  get encodedBytes(): number {
+    return HEAD_BYTES + this.#kept * RESULT_BYTES;
+  }
+
+  /** u64 last sequence, u32 results kept, u32 zero, then u64 index and u64 term of each, oldest first. */
+  encode(view: DataView, offset: number): number {
+    writeUint53(view, offset, this.#lastSequence);
+    view.setUint32(offset + 8, this.#kept, true);
+    view.setUint32(offset + 12, 0, true);
+    let at = offset + HEAD_BYTES;
+    for (let sequence = this.#lastSequence - this.#kept + 1; sequence <= this.#lastSequence; sequence += 1) {
+      const slot = sequence % this.#indexes.length;
+      writeUint53(view, at, this.#indexes[slot] ?? 0);
+      writeUint53(view, at + 8, this.#terms[slot] ?? 0);
+      at += RESULT_BYTES;
+    }
+    return at;
+  }
+
+  static decode(view: DataView, offset: number, limit: number): { window: ResultWindow; end: number } {
+    const window = new ResultWindow(limit);
+    const lastSequence = readUint53(view, offset, RangeError);
+    const kept = view.getUint32(offset + 8, true);
+    if (kept > limit || kept > lastSequence)
+      throw new RangeError(`${kept} results kept of ${lastSequence}, limit ${limit}`);
+    window.#lastSequence = lastSequence - kept;
+    let at = offset + HEAD_BYTES;
+    for (let sequence = lastSequence - kept + 1; sequence <= lastSequence; sequence += 1) {
+      window.accept(
+        sequence,
+        readUint53(view, at, RangeError) as LogIndex,
+        readUint53(view, at + 8, RangeError) as Term,
+      );
+      at += RESULT_BYTES;
+    }
+    return { window, end: at };
+  }
+
+  #grow(): void {
+    const capacity = Math.min(this.#limit, this.#indexes.length * 2);
+    const indexes = new Float64Array(capacity);
+    const terms = new Float64Array(capacity);
+    for (let sequence = this.#lastSequence - this.#kept + 1; sequence <= this.#lastSequence; sequence += 1) {
+      indexes[sequence % capacity] = this.#indexes[sequence % this.#indexes.length] ?? 0;
+      terms[sequence % capacity] = this.#terms[sequence % this.#terms.length] ?? 0;
+    }
+    this.#indexes = indexes;
+    this.#terms = terms;
+  }
+}
