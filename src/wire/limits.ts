@@ -1,0 +1,71 @@
+import { batchBytes } from '../base/batch.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+interface Limits {
+  readonly protocolVersion: number;
+  /** Body of a frame before the greeting is done: whoever has not said who they are gets no memory from us. */
+  readonly handshakeBytesMax: number;
+  /** Body of a frame from a client: the largest batch and what stands before it. */
+  readonly clientFrameBytesMax: number;
+  /** Body of a frame to a client: a read of the largest size may end with an entry that passes it. */
+  readonly clientResponseBytesMax: number;
+  /** Body of a frame between nodes: an AppendEntries of many entries, or of one that has the largest size. */
+  readonly peerFrameBytesMax: number;
+  /** One record. Larger payloads belong into a store of blobs, with their name in the log. */
+  readonly recordBytesMax: number;
+  /** The encoding of one batch: room for one record of the largest size. */
+  readonly batchBytesMax: number;
+  /** What one READ may ask for. */
+  readonly readEntriesMax: number;
+  readonly readBytesMax: number;
+  /** A deadline or a long poll further away than this (an hour) is a mistake. */
+  readonly durationMsMax: number;
+  /** Batches that one producer may have in flight. Bounds what the replicated state remembers of it. */
+  readonly inFlightMax: number;
+  /** Runs in one APPEND_RESULTS, and requests that one run answers. */
+  readonly appendRunsMax: number;
+  readonly nodeIdBytesMax: number;
+  /** host:port. */
+  readonly addressBytesMax: number;
+  readonly versionBytesMax: number;
+  readonly errorMessageBytesMax: number;
+  readonly credentialsBytesMax: number;
+  /** A MessagePack body: its size, its depth, the values in it, and one text in it. */
+  readonly msgpackBytesMax: number;
+  readonly msgpackDepthMax: number;
+  readonly msgpackValuesMax: number;
+  readonly msgpackStringBytesMax: number;
+}
+
+const recordBytesMax = MIB;
+const batchBytesMax = batchBytes(1, recordBytesMax);
+
+/**
+ * Every limit of the protocol. A limit is checked before a byte is stored or memory is taken for it. A node may allow
+ * less than some of these, and says so in its HELLO_ACK; nobody allows more.
+ */
+export const LIMITS: Limits = {
+  protocolVersion: 1,
+  handshakeBytesMax: 4 * KIB,
+  clientFrameBytesMax: batchBytesMax + 4 * KIB,
+  clientResponseBytesMax: 8 * MIB,
+  peerFrameBytesMax: 16 * MIB,
+  recordBytesMax,
+  batchBytesMax,
+  readEntriesMax: 65_536,
+  readBytesMax: 4 * MIB,
+  durationMsMax: 3_600_000,
+  inFlightMax: 8192,
+  appendRunsMax: 65_536,
+  nodeIdBytesMax: 64,
+  addressBytesMax: 255,
+  versionBytesMax: 64,
+  errorMessageBytesMax: KIB,
+  credentialsBytesMax: KIB,
+  msgpackBytesMax: MIB,
+  msgpackDepthMax: 8,
+  msgpackValuesMax: 65_536,
+  msgpackStringBytesMax: 4 * KIB,
+};

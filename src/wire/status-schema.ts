@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { UINT53_MAX } from '../base/uint53.ts';
+import { isNodeId, type NodeId } from '../base/units.ts';
+import { LIMITS } from './limits.ts';
+
+/** What a node says of itself. Unknown is null, never 0. */
+export interface NodeStatus {
+  readonly nodeId: NodeId;
+  readonly incarnation: number;
+  /** Another one after each start of the process. */
+  readonly bootId: number;
+  /** Null before the cluster is founded or met. */
+  readonly clusterId: string | null;
+  /** Of the software. */
+  readonly version: string;
+  readonly durability: 'quorum-sync' | 'unsafe-no-sync';
+  /** Where clients reach it, host:port. */
+  readonly address: string;
+  /** Unix milliseconds. */
+  readonly startedAtMs: number;
+  readonly groups: readonly GroupStatus[];
+  readonly counters: Readonly<Record<string, number>>;
+  /** Switches that are on and give up a promise; empty on a healthy node. */
+  readonly unsafe: readonly string[];
+}
+
+/** One Raft group as this node sees it. */
+export interface GroupStatus {
+  readonly group: number;
+  readonly role: 'leader' | 'follower' | 'candidate' | 'preCandidate' | 'learner';
+  readonly term: number;
+  readonly votedFor: NodeId | null;
+  readonly leaderId: NodeId | null;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly durableIndex: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly members: readonly MemberStatus[];
+  /** Whether this node may vote and lead. */
+  readonly eligible: boolean;
+  readonly ineligibleWhy: string | null;
+  /** At the leader; empty elsewhere. */
+  readonly progress: readonly FollowerStatus[];
+  readonly lastElection: LastElectionStatus | null;
+}
+
+export interface MemberStatus {
+  readonly id: NodeId;
+  /** Where clients reach it, host:port. */
+  readonly address: string;
+  readonly role: 'voter' | 'learner';
+  /** Null until it was first seen. */
+  readonly incarnation: number | null;
+}
+
+/** What a leader knows of a follower. */
+export interface FollowerStatus {
+  readonly id: NodeId;
+  readonly state: 'probe' | 'replicate' | 'snapshot';
+  readonly matchIndex: number;
+  readonly nextIndex: number;
+  readonly inflightMessages: number;
+  readonly inflightBytes: number;
+  readonly recentlyActive: boolean;
+  /** Whether its acknowledgements count for commits. */
+  readonly counts: boolean;
+  /** Milliseconds since its last word; null if there was none in this term. */
+  readonly lastHeardMs: number | null;
+}
+
+export interface LastElectionStatus {
+  readonly term: number;
+  readonly leaderId: NodeId;
+  readonly why: string;
+  /** Unix milliseconds. */
+  readonly atMs: number;
+  /** How long this node knew no leader; null if it had not known one before. */
+  readonly durationMs: number | null;
+}
+
+const uint53 = z.number().int().min(0).max(UINT53_MAX);
+const milliseconds = z.number().min(0);
+const text = z.string().max(LIMITS.msgpackStringBytesMax);
+const address = z.string().max(LIMITS.addressBytesMax);
+const nodeId = z.custom<NodeId>((value) => typeof value === 'string' && isNodeId(value), 'is no node id');
+
+const member: z.ZodType<MemberStatus> = z.object({
+  id: nodeId,
+  address,
+  role: z.enum(['voter', 'learner']),
+  incarnation: uint53.nullable(),
+});
+
+const follower: z.ZodType<FollowerStatus> = z.object({
+  id: nodeId,
+  state: z.enum(['probe', 'replicate', 'snapshot']),
+  matchIndex: uint53,
+  nextIndex: uint53,
+  inflightMessages: uint53,
+  inflightBytes: uint53,
+  recentlyActive: z.boolean(),
+  counts: z.boolean(),
+  lastHeardMs: milliseconds.nullable(),
+});
+
+const lastElection: z.ZodType<LastElectionStatus> = z.object({
+  term: uint53,
+  leaderId: nodeId,
+  why: text,
+  atMs: uint53,
+  durationMs: milliseconds.nullable(),
+});
+
+const group: z.ZodType<GroupStatus> = z.object({
+  group: uint53,
+  role: z.enum(['leader', 'follower', 'candidate', 'preCandidate', 'learner']),
+  term: uint53,
+  votedFor: nodeId.nullable(),
+  leaderId: nodeId.nullable(),
+  firstIndex: uint53,
+  lastIndex: uint53,
+  lastTerm: uint53,
+  durableIndex: uint53,
+  commitIndex: uint53,
+  appliedIndex: uint53,
+  members: z.array(member),
+  eligible: z.boolean(),
+  ineligibleWhy: text.nullable(),
+  progress: z.array(follower),
+  lastElection: lastElection.nullable(),
+});
+
+/** Checks a status that came from outside. Fields that this version does not know are left out. */
+export const NODE_STATUS: z.ZodType<NodeStatus> = z.object({
+  nodeId,
+  incarnation: uint53,
+  bootId: uint53,
+  clusterId: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .nullable(),
+  version: text,
+  durability: z.enum(['quorum-sync', 'unsafe-no-sync']),
+  address,
+  startedAtMs: uint53,
+  groups: z.array(group),
+  counters: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9.]{0,63}$/), z.number()),
+  unsafe: z.array(text),
+});
