@@ -1,0 +1,127 @@
+import { join } from 'node:path';
+import type { Disk } from '../base/ports/disk.ts';
+import type { Prng } from '../base/prng.ts';
+import { indexPlus, NO_INDEX, NO_TERM, type Incarnation } from '../base/units.ts';
+import { DirectoryRefusedError } from './errors.ts';
+import {
+  HARD_STATE_NAME,
+  IDENTITY_TEMPORARY_NAME,
+  SEGMENT_HEADER_BYTES,
+  SPARE_NAME,
+  WATERMARK_NAME,
+  segmentName,
+  segmentSequence,
+} from './format.ts';
+import { HardStateFile } from './hard-state.ts';
+import {
+  checkIdentity,
+  publishIdentity,
+  readIdentity,
+  writeTemporaryIdentity,
+  type ExpectedIdentity,
+  type Identity,
+} from './identity.ts';
+import { encodeSegmentHeader } from './segment-format.ts';
+import { WatermarkFile } from './watermark.ts';
+
+/** The first segment is small, so that a new node does not wait for zeros; the spares behind it grow to full size. */
+const FIRST_SEGMENT_BYTES_MAX: number = 1024 * 1024;
+
+/**
+ * Makes the directory this node's, or finds that it is. It must be locked.
+ * @throws DirectoryRefusedError if it is somebody else's; then nothing in it was changed.
+ */
+export function claimDirectory(
+  disk: Disk,
+  directory: string,
+  expected: ExpectedIdentity,
+  making: { readonly prng: Prng; readonly segmentBytes: number },
+): Identity {
+  const names = disk.listSync(directory).filter((name) => !isNobodys(name));
+  const found = readIdentity(disk, directory);
+  if (found !== null) {
+    checkIdentity(directory, found, expected);
+    // Setting the cluster id was interrupted.
+    if (names.includes(IDENTITY_TEMPORARY_NAME)) disk.unlinkSync(join(directory, IDENTITY_TEMPORARY_NAME));
+    return found;
+  }
+  const isUnfinished = names.includes(IDENTITY_TEMPORARY_NAME);
+  const foreign = names.filter((name) => !isUnfinished || !isMadeByFormat(name));
+  if (foreign.length > 0) {
+    throw new DirectoryRefusedError(
+      'DIRECTORY_FOREIGN',
+      `${directory} is not empty and is no data directory (it holds ${foreign.slice(0, 3).join(', ')}): ` +
+        'use an empty directory, or one that does not exist yet',
+      { expected: 'an empty directory', found: foreign.slice(0, 10).join(', ') },
+    );
+  }
+  // What a first start that was interrupted left behind: nothing was ever promised from here.
+  for (const name of names) disk.unlinkSync(join(directory, name));
+  return formatDirectory(disk, directory, expected, making);
+}
+
+function formatDirectory(
+  disk: Disk,
+  directory: string,
+  { nodeId, group, clusterId }: ExpectedIdentity,
+  { prng, segmentBytes }: { readonly prng: Prng; readonly segmentBytes: number },
+): Identity {
+  const identity: Identity = { nodeId, incarnation: prng.safeInteger() as Incarnation, group, clusterId };
+  // First of all and made durable: it marks the rest as unfinished until it gets its own name.
+  writeTemporaryIdentity(disk, directory, identity);
+  disk.syncDirectorySync(directory);
+
+  const hardState = disk.openSync(join(directory, HARD_STATE_NAME), 'create');
+  HardStateFile.format(hardState, identity);
+  hardState.datasyncSync();
+  hardState.closeSync();
+
+  const watermark = disk.openSync(join(directory, WATERMARK_NAME), 'create');
+  WatermarkFile.format(watermark, identity, {
+    segment: 1,
+    position: SEGMENT_HEADER_BYTES,
+    epoch: 0,
+    blocks: 0,
+    index: NO_INDEX,
+    term: NO_TERM,
+    checksum: 0,
+    commitHint: NO_INDEX,
+  });
+  watermark.datasyncSync();
+  watermark.closeSync();
+
+  const segment = disk.openSync(join(directory, SPARE_NAME), 'create');
+  const header = encodeSegmentHeader({
+    nonce: prng.safeInteger(),
+    incarnation: identity.incarnation,
+    group,
+    sequence: 1,
+    epoch: 0,
+    firstIndex: indexPlus(NO_INDEX, 1),
+    previousTerm: NO_TERM,
+    previousChecksum: 0,
+    previousEnd: 0,
+    previousBlocks: 0,
+  });
+  const zeros = new Uint8Array(Math.min(segmentBytes, FIRST_SEGMENT_BYTES_MAX) - header.length);
+  segment.writevSync([header, zeros], 0);
+  segment.datasyncSync();
+  segment.closeSync();
+  disk.renameSync(join(directory, SPARE_NAME), join(directory, segmentName(1)));
+  disk.syncDirectorySync(directory);
+
+  publishIdentity(disk, directory);
+  return identity;
+}
+
+/** Locks are there before the directory is anybody's; a mounted file system's root holds lost+found. */
+function isNobodys(name: string): boolean {
+  return name.startsWith('lock-') || name.startsWith('lock.') || name === 'lost+found';
+}
+
+function isMadeByFormat(name: string): boolean {
+  return (
+    [IDENTITY_TEMPORARY_NAME, HARD_STATE_NAME, WATERMARK_NAME, SPARE_NAME].includes(name) ||
+    segmentSequence(name) === 1
+  );
+}

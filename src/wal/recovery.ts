@@ -1,0 +1,258 @@
+import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import type { Disk } from '../base/ports/disk.ts';
+import type { LogIndex } from '../base/units.ts';
+import { WalRotError } from './errors.ts';
+import { readFooter, writeFooter } from './footer.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  SPARE_NAME,
+  WATERMARK_NAME,
+  segmentName,
+  segmentSequence,
+} from './format.ts';
+import type { Identity } from './identity.ts';
+import { LogMap, type SegmentContents } from './log-map.ts';
+import { LogReader } from './log-reader.ts';
+import { SegmentFiles, openSegment } from './segment-files.ts';
+import { SegmentScanner, type ScanStop } from './segment-scanner.ts';
+import type { Segment } from './segment.ts';
+import { eraseTail, judgeTail } from './tail.ts';
+import { WatermarkFile, type Watermark } from './watermark.ts';
+
+const COPY_BYTES = 1024 * 1024;
+
+/** A log that was opened: everything in it is durable. */
+export interface RecoveredLog {
+  readonly map: LogMap;
+  readonly files: SegmentFiles;
+  /** The segment to append to. */
+  readonly active: Segment;
+  readonly segments: number;
+  readonly watermark: Watermark;
+  readonly watermarkFile: WatermarkFile;
+  /** Bytes of a torn tail that were cut. */
+  readonly tornBytes: number;
+}
+
+/**
+ * Opens the log as docs/wal-format.md, "Opening", says. What is returned is durable, made so by this process: bytes
+ * that were found may come from the page cache of a process that was killed.
+ * @throws WalRotError, and then nothing was changed.
+ */
+export function recoverLog(disk: Disk, directory: string, identity: Identity): RecoveredLog {
+  const watermarkPath = join(directory, WATERMARK_NAME);
+  const hasWatermark = disk.existsSync(watermarkPath);
+  const file = hasWatermark ? disk.openSync(watermarkPath, 'write') : null;
+  const watermark = file === null ? null : WatermarkFile.read(file, identity);
+  if (file === null || watermark === null) {
+    file?.closeSync();
+    const what = 'no watermark verifies: where the durable log ends cannot be told';
+    throw new WalRotError({ file: WATERMARK_NAME, position: 0, index: null }, what);
+  }
+  const files = new SegmentFiles(disk);
+  try {
+    const segments = openSegments(disk, directory, watermark);
+    const { map, lostFooters } = loadSealed(segments, files, watermark);
+    const active = segments.at(-1);
+    assert(active !== undefined, 'a log without a segment was accepted');
+    const stop = scanActive(active, files, map, watermark);
+    const verdict = judgeTail(files.file(active), active, stop);
+    if (verdict.kind === 'rot') throw rotAt(active, stop, verdict.what);
+
+    // From here on the directory is written to.
+    for (const { segment, contents } of lostFooters) restoreFooter(disk, segment, contents);
+    const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
+    makeDurable(disk, segments, watermark, tornBytes);
+    const sparePath = join(directory, SPARE_NAME);
+    if (disk.existsSync(sparePath)) disk.unlinkSync(sparePath);
+    disk.syncDirectorySync(directory);
+    const watermarkFile = new WatermarkFile(file, identity);
+    const proven = watermarkOf(map, active, watermark.commitHint);
+    watermarkFile.write(proven);
+    watermarkFile.syncSync();
+    return { map, files, active, segments: segments.length, watermark: proven, watermarkFile, tornBytes };
+  } catch (error) {
+    files.closeAll();
+    file.closeSync();
+    throw error;
+  }
+}
+
+/** The watermark that says: all of this is durable. */
+export function watermarkOf(map: LogMap, active: Segment, commitHint: LogIndex): Watermark {
+  return {
+    segment: active.header.sequence,
+    position: active.end,
+    epoch: map.epoch,
+    blocks: active.blocks,
+    index: map.lastIndex,
+    term: map.lastTerm,
+    checksum: map.lastChecksum,
+    commitHint: Math.min(commitHint, map.lastIndex) as LogIndex,
+  };
+}
+
+/** The segments of a log in order, with verified headers and nothing missing. @throws WalRotError */
+export function openSegments(disk: Disk, directory: string, watermark: Watermark): Segment[] {
+  const sequences = disk
+    .listSync(directory)
+    .map(segmentSequence)
+    .filter((sequence) => sequence !== null);
+  const first = sequences[0] ?? watermark.segment;
+  const last = Math.max(sequences.at(-1) ?? 0, watermark.segment);
+  const segments: Segment[] = [];
+  for (let sequence = first; sequence <= last; sequence += 1) {
+    if (sequences[sequence - first] !== sequence) {
+      throw new WalRotError(
+        { file: segmentName(sequence), position: 0, index: null },
+        'the segment is missing',
+      );
+    }
+    segments.push(openSegment(disk, directory, sequence));
+  }
+  return segments;
+}
+
+interface SealedLog {
+  readonly map: LogMap;
+  /** Of segments that were read in full because their footer does not verify. */
+  readonly lostFooters: readonly { readonly segment: Segment; readonly contents: SegmentContents }[];
+}
+
+/** A map of everything before the last segment. */
+function loadSealed(segments: readonly Segment[], files: SegmentFiles, watermark: Watermark): SealedLog {
+  const [first] = segments;
+  assert(first !== undefined, 'a log without a segment was accepted');
+  const { firstIndex, previousTerm, previousChecksum, epoch } = first.header;
+  const base = { index: (firstIndex - 1) as LogIndex, term: previousTerm, checksum: previousChecksum };
+  const map = new LogMap(base, epoch);
+  const lostFooters = [];
+  for (const [at, segment] of segments.entries()) {
+    const successor = segments[at + 1];
+    if (successor === undefined) break;
+    const contents = readFooter(files.file(segment), segment);
+    if (contents !== null) map.addSegment(contents);
+    else {
+      scanSealed(segment, successor, files, map);
+      lostFooters.push({ segment, contents: map.contentsOf(segment) });
+    }
+    checkContinuation(segment, successor, map);
+    if (segment.header.sequence === watermark.segment && watermark.position > segment.end) {
+      const what = `the log of the segment ends before the watermark at byte ${watermark.position}`;
+      throw new WalRotError({ file: segment.name, position: segment.end, index: map.lastIndex }, what);
+    }
+  }
+  return { map, lostFooters };
+}
+
+/** Reads a whole segment whose footer is lost: there every block up to where its successor began must hold. */
+function scanSealed(segment: Segment, successor: Segment, files: SegmentFiles, map: LogMap): void {
+  const stop = scan(segment, files, map, () => {});
+  if (stop.position !== successor.header.previousEnd) throw rotAt(segment, stop, stop.what);
+}
+
+/** Reads a segment to its end, adds it to the map, and says why the end is there. */
+export function scan(
+  segment: Segment,
+  files: SegmentFiles,
+  map: LogMap,
+  atBoundary: (position: number) => void,
+): ScanStop {
+  const reader = new LogReader(map, files);
+  const scanner = new SegmentScanner(files.file(segment), segment, map, (index) => reader.checksumAt(index));
+  map.beginSegment();
+  segment.end = SEGMENT_HEADER_BYTES;
+  segment.blocks = 0;
+  for (;;) {
+    atBoundary(segment.end);
+    const next = scanner.next();
+    if ('kind' in next) return next;
+    const { position, header, entries } = next;
+    if (header.firstIndex <= map.lastIndex) {
+      const lastIndex = (header.firstIndex - 1) as LogIndex;
+      map.truncate(lastIndex, reader.checksumAt(lastIndex));
+    }
+    segment.end = position + BLOCK_HEADER_BYTES + header.length;
+    segment.blocks += 1;
+    map.addBlock(segment, position, entries);
+  }
+}
+
+function scanActive(active: Segment, files: SegmentFiles, map: LogMap, watermark: Watermark): ScanStop {
+  const isMarked = watermark.segment === active.header.sequence;
+  let isProven = !isMarked;
+  const stop = scan(active, files, map, (position) => {
+    if (!isMarked || position !== watermark.position) return;
+    isProven = true;
+    const { index, checksum, epoch, blocks } = watermark;
+    if (
+      map.lastIndex === index &&
+      map.lastChecksum === checksum &&
+      map.epoch === epoch &&
+      active.blocks === blocks
+    )
+      return;
+    const what = `the log is not the one that the watermark saw: it ends at index ${map.lastIndex}, then ${index}`;
+    throw new WalRotError({ file: active.name, position, index: map.lastIndex }, what);
+  });
+  if (!isProven) throw rotAt(active, stop, `${stop.what}, below the watermark at byte ${watermark.position}`);
+  return stop;
+}
+
+function checkContinuation(segment: Segment, { header, name }: Segment, map: LogMap): void {
+  const matches =
+    header.firstIndex === map.lastIndex + 1 &&
+    header.previousTerm === map.lastTerm &&
+    header.previousChecksum === map.lastChecksum &&
+    header.epoch === map.epoch &&
+    header.previousEnd === segment.end &&
+    header.previousBlocks === segment.blocks;
+  if (matches) return;
+  const what = `the segment begins at index ${header.firstIndex} and does not continue ${segment.name}, which ends at ${map.lastIndex}`;
+  throw new WalRotError({ file: name, position: 0, index: header.firstIndex }, what);
+}
+
+/** An index is derived from what was verified: putting it back spares the next start the reading. */
+function restoreFooter(disk: Disk, segment: Segment, contents: SegmentContents): void {
+  const file = disk.openSync(segment.path, 'write');
+  writeFooter(file, segment, contents);
+  file.datasyncSync();
+  file.closeSync();
+}
+
+/**
+ * Writes everything after the watermark again, the same bytes in the same place, and zeros over a torn tail, and syncs
+ * them. Pages that look written may be unsynced, or clean after a sync that failed; only writing makes them dirty.
+ */
+function makeDurable(
+  disk: Disk,
+  segments: readonly Segment[],
+  watermark: Watermark,
+  tornBytes: number,
+): void {
+  const buffer = new Uint8Array(COPY_BYTES);
+  for (const [at, segment] of segments.entries()) {
+    const { sequence } = segment.header;
+    if (sequence < watermark.segment) continue;
+    const isActive = at === segments.length - 1;
+    const to = isActive ? segment.end : segment.bytes;
+    const file = disk.openSync(segment.path, 'write');
+    for (
+      let from = sequence === watermark.segment ? watermark.position : 0;
+      from < to;
+      from += buffer.length
+    ) {
+      const bytes = file.readSync(buffer.subarray(0, Math.min(buffer.length, to - from)), from);
+      file.writevSync([buffer.subarray(0, bytes)], from);
+    }
+    if (isActive) eraseTail(file, segment.end, tornBytes);
+    file.datasyncSync();
+    file.closeSync();
+  }
+}
+
+function rotAt(segment: Segment, stop: ScanStop, what: string): WalRotError {
+  return new WalRotError({ file: segment.name, position: stop.badFrom, index: stop.index }, what);
+}

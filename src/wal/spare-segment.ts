@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import type { Disk, DiskFile } from '../base/ports/disk.ts';
+import { SPARE_NAME } from './format.ts';
+
+/** Zeros are written in steps of this many bytes, each synced, so that no step holds up the disk for long. */
+const STEP_BYTES_MAX: number = 1024 * 1024;
+
+/** A file of synced zeros, ready to become a segment. */
+export interface PreparedFile {
+  readonly file: DiskFile;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/**
+ * The next segment, prepared in the background: overwriting zeros that are already there lets a sync skip the file
+ * system's journal (about 1.5 times the syncs a second). Its syncs are not in the log's chain. They cannot be mistaken
+ * for syncs of the log, for there is no log in this file; in the chain each one would hold up a commit by a few
+ * milliseconds.
+ */
+export class SpareSegment {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #zeros: Uint8Array;
+  #file: DiskFile | null = null;
+  #bytes = 0;
+  #goal = 0;
+  #isStepping = false;
+  /** After a failure: not tried again before the file is needed. */
+  #isResting = false;
+  #taker: {
+    readonly bytesMin: number;
+    readonly done: (error: Error | null, file: PreparedFile | null) => void;
+  } | null = null;
+  #closed = false;
+
+  constructor(disk: Disk, directory: string, segmentBytes: number) {
+    this.#disk = disk;
+    this.#path = join(directory, SPARE_NAME);
+    this.#zeros = new Uint8Array(Math.min(STEP_BYTES_MAX, segmentBytes));
+  }
+
+  /** Lets the file grow to this many bytes in the background. A failure shows when the file is taken. */
+  prepare(bytes: number): void {
+    if (this.#isResting) return;
+    this.#goal = Math.max(this.#goal, bytes);
+    this.#step();
+  }
+
+  /** Gives the file away once it has at least this many bytes. It is closed, if not used, by whoever took it. */
+  take(bytesMin: number, done: (error: Error | null, file: PreparedFile | null) => void): void {
+    this.#taker = { bytesMin, done };
+    this.#isResting = false;
+    this.prepare(bytesMin);
+    if (!this.#isStepping) this.#giveAway();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#taker = null;
+    this.#discard();
+  }
+
+  #step(): void {
+    if (this.#isStepping || this.#closed || this.#bytes >= this.#goal) return;
+    this.#isStepping = true;
+    try {
+      this.#file ??= this.#disk.openSync(this.#path, 'create');
+    } catch (error) {
+      this.#stepDone(error as Error, 0);
+      return;
+    }
+    const file = this.#file;
+    const zeros = this.#zeros.subarray(0, Math.min(this.#zeros.length, this.#goal - this.#bytes));
+    file.write(zeros, this.#bytes, (writeError) => {
+      if (writeError !== null || this.#closed) this.#stepDone(writeError, 0);
+      else file.datasync((syncError) => this.#stepDone(syncError, zeros.length));
+    });
+  }
+
+  #stepDone(error: Error | null, bytes: number): void {
+    this.#isStepping = false;
+    if (this.#closed) return;
+    if (error === null) {
+      this.#bytes += bytes;
+      this.#giveAway();
+      this.#step();
+      return;
+    }
+    // Whatever room there is belongs to the log: give back what the spare took. It is begun anew when it is needed.
+    this.#discard();
+    this.#goal = 0;
+    this.#isResting = true;
+    const taker = this.#taker;
+    this.#taker = null;
+    taker?.done(error, null);
+  }
+
+  #giveAway(): void {
+    const taker = this.#taker;
+    if (taker === null || this.#file === null || this.#bytes < taker.bytesMin) return;
+    const prepared = { file: this.#file, path: this.#path, bytes: this.#bytes };
+    this.#taker = null;
+    this.#file = null;
+    this.#bytes = 0;
+    this.#goal = 0;
+    taker.done(null, prepared);
+  }
+
+  #discard(): void {
+    this.#bytes = 0;
+    if (this.#file === null) return;
+    this.#file.closeSync();
+    this.#file = null;
+    if (this.#disk.existsSync(this.#path)) this.#disk.unlinkSync(this.#path);
+  }
+}

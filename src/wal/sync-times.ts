@@ -1,0 +1,42 @@
+/** A summary of how long syncs took, in milliseconds. Null before the first. */
+export interface SyncSummary {
+  readonly count: number;
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
+const BUCKETS_PER_OCTAVE = 8;
+const SHORTEST_MS = 0.01;
+const BUCKETS = 200;
+
+/** A histogram with buckets a twelfth apart (8 an octave), from 10 microseconds to about 5 minutes. */
+export class SyncTimes {
+  readonly #counts: Float64Array = new Float64Array(BUCKETS);
+  #count = 0;
+  #max = 0;
+
+  add(ms: number): void {
+    const bucket = Math.ceil(Math.log2(Math.max(ms, SHORTEST_MS) / SHORTEST_MS) * BUCKETS_PER_OCTAVE);
+    const at = Math.min(bucket, BUCKETS - 1);
+    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    this.#count += 1;
+    this.#max = Math.max(this.#max, ms);
+  }
+
+  get summary(): SyncSummary {
+    if (this.#count === 0) return { count: 0, p50: null, p99: null, max: null };
+    return { count: this.#count, p50: this.#quantile(0.5), p99: this.#quantile(0.99), max: this.#max };
+  }
+
+  /** The upper end of the bucket, so that a figure is never better than what was measured. */
+  #quantile(share: number): number {
+    const rank = Math.ceil(this.#count * share);
+    let seen = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      seen += this.#counts[bucket] ?? 0;
+      if (seen >= rank) return Math.min(this.#max, SHORTEST_MS * 2 ** (bucket / BUCKETS_PER_OCTAVE));
+    }
+    return this.#max;
+  }
+}

@@ -1,0 +1,518 @@
+import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import type { Entry } from '../base/entry.ts';
+import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import { DiskError, type DirectoryLock, type Disk, type DiskFile } from '../base/ports/disk.ts';
+import type { Prng } from '../base/prng.ts';
+import type { GroupId, LogIndex, NodeId, Term } from '../base/units.ts';
+import { claimDirectory } from './data-directory.ts';
+import { DirectoryRefusedError, WalReadError } from './errors.ts';
+import { HARD_STATE_NAME, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from './format.ts';
+import { HardStateFile, type HardState } from './hard-state.ts';
+import { replaceIdentity, type Identity } from './identity.ts';
+import type { LogMap, TermRun } from './log-map.ts';
+import { LogReader, type ReadRequest, type ReadResult } from './log-reader.ts';
+import { LogWriter } from './log-writer.ts';
+import { recoverLog, watermarkOf, type RecoveredLog } from './recovery.ts';
+import type { SegmentFiles } from './segment-files.ts';
+import { SyncTimes, type SyncSummary } from './sync-times.ts';
+import { WatermarkFile, type Watermark } from './watermark.ts';
+import { blockEnd, bytesOf, Gathering, type Batch, type WalWork } from './work.ts';
+
+export interface WalOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** For the incarnation and for nonces. */
+  readonly prng: Prng;
+  /** Absolute. Made if it is not there. */
+  readonly directory: string;
+  readonly nodeId: NodeId;
+  readonly group: GroupId;
+  /** What the operator says the cluster is; null = whatever the directory says. Default null. */
+  readonly clusterId?: string | null;
+  /** Length of a segment. Default 64 MiB, at least 64 KiB. An entry that does not fit gets a longer one. */
+  readonly segmentBytes?: number;
+  /** Everything up to and including work `number` is durable. Called in order, in a turn of its own. */
+  readonly onDurable: (number: number) => void;
+  /**
+   * The disk failed, once and for good: nothing more is ever reported durable and no sync is repeated. The owner stops
+   * acknowledging and ends the process. `DiskError` has the reason (ENOSPC, EIO ...).
+   */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface WalStats {
+  readonly segments: number;
+  /** Of the log: one a block. */
+  readonly syncs: number;
+  readonly syncMs: SyncSummary;
+  readonly blocks: number;
+  readonly entries: number;
+  /** Into the log, with block headers. */
+  readonly bytesWritten: number;
+  readonly watermarks: number;
+  readonly hardStates: number;
+  /** Truncations over the life of the log. */
+  readonly epoch: number;
+  /** Cut when the log was opened. */
+  readonly tornBytesAtOpen: number;
+}
+
+/** How often an advancing log is looked at, and how long at most it goes without a watermark (the format promises 100 ms). */
+const WATERMARK_TICK_MS = 25;
+const WATERMARK_AGE_MS = 75;
+
+/**
+ * The durable log of one node: entries, hard state, and the proof of what was durable. Opened synchronously; from then
+ * on `submit` hands in work and `onDurable` reports it. See DESIGN.md beside this file, and docs/wal-format.md.
+ *
+ * One chain: hard state, blocks, segment changes and watermarks are written one after the other, each synced before the
+ * next is written. What is submitted meanwhile gathers and goes in one write.
+ */
+export class Wal {
+  readonly #disk: Disk;
+  readonly #clock: Clock;
+  readonly #directory: string;
+  readonly #onDurable: (number: number) => void;
+  readonly #onFailure: (error: Error) => void;
+  readonly #lock: DirectoryLock;
+  readonly #hardStateFile: HardStateFile;
+  readonly #watermarkFile: WatermarkFile;
+  readonly #map: LogMap;
+  readonly #files: SegmentFiles;
+  readonly #reader: LogReader;
+  readonly #writer: LogWriter;
+  readonly #gathering: Gathering;
+  readonly #syncTimes = new SyncTimes();
+  readonly #tornBytesAtOpen: number;
+  #identity: Identity;
+  /** The chain is at work; whatever comes, waits. */
+  #isBusy = false;
+  #state: 'open' | 'failed' | 'closed' = 'open';
+  #closing: (() => void) | null = null;
+  #durableIndex: LogIndex;
+  #commitHint: LogIndex;
+  /** What the last watermark says, and since when the log is ahead of it. */
+  #proven: Watermark;
+  #unprovenSinceMs = 0;
+  #isWatermarkDue = false;
+  #watermarkTimer: TimerHandle | null = null;
+  #blocksAtTick = 0;
+  #blocks = 0;
+  #entries = 0;
+  #bytesWritten = 0;
+  #watermarks = 0;
+  #hardStates = 0;
+
+  private constructor(
+    options: WalOptions,
+    parts: {
+      readonly lock: DirectoryLock;
+      readonly identity: Identity;
+      readonly hardStateFile: HardStateFile;
+      readonly log: RecoveredLog;
+    },
+  ) {
+    const { log, identity } = parts;
+    const { disk, directory, prng } = options;
+    this.#disk = disk;
+    this.#clock = options.clock;
+    this.#directory = directory;
+    this.#onDurable = options.onDurable;
+    this.#onFailure = options.onFailure;
+    this.#lock = parts.lock;
+    this.#identity = identity;
+    this.#hardStateFile = parts.hardStateFile;
+    this.#watermarkFile = log.watermarkFile;
+    this.#map = log.map;
+    this.#files = log.files;
+    this.#reader = new LogReader(log.map, log.files);
+    this.#gathering = new Gathering(log.map.lastIndex);
+    this.#durableIndex = log.map.lastIndex;
+    this.#commitHint = log.watermark.commitHint;
+    this.#proven = log.watermark;
+    this.#tornBytesAtOpen = log.tornBytes;
+    const { active, segments, map } = log;
+    const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
+    this.#writer = new LogWriter({
+      disk,
+      directory,
+      identity,
+      prng,
+      segmentBytes,
+      map,
+      reader: this.#reader,
+      active,
+      segments,
+    });
+  }
+
+  /**
+   * Opens the log of a directory, or makes one. Everything it then shows is durable.
+   * @throws DiskError ELOCKED if another process has it; DirectoryRefusedError if it is not this node's; WalRotError if
+   * something that had been durable no longer verifies. In all three cases nothing was changed.
+   */
+  static open(options: WalOptions): Wal {
+    const { disk, directory, nodeId, group, prng } = options;
+    const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
+    assert(
+      segmentBytes >= SEGMENT_BYTES_MIN,
+      () => `segments of ${segmentBytes} bytes, at least ${SEGMENT_BYTES_MIN}`,
+    );
+    disk.mkdirSync(directory);
+    const lock = disk.lockDirectorySync(directory);
+    try {
+      const expected = { nodeId, group, clusterId: options.clusterId ?? null };
+      const identity = claimDirectory(disk, directory, expected, { prng, segmentBytes });
+      const log = recoverLog(disk, directory, identity);
+      const hardStateFile = recoverHardState(disk, directory, identity, log.map.lastTerm);
+      return new Wal(options, { lock, identity, hardStateFile, log });
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  // --- what it holds ------------------------------------------------------------------------------------------------
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** The newest one submitted. */
+  get hardState(): HardState {
+    return this.#hardStateFile.value;
+  }
+
+  /** False if a vote may have been forgotten: this node must not vote or campaign, after a restart neither. */
+  get hardStateTrusted(): boolean {
+    return this.#hardStateFile.isTrusted;
+  }
+
+  /** lastIndex + 1 while the log is empty. */
+  get firstIndex(): LogIndex {
+    return this.#map.firstIndex;
+  }
+
+  /** Of what was written, durable or about to be; at open it is all durable. */
+  get lastIndex(): LogIndex {
+    return this.#map.lastIndex;
+  }
+
+  get lastTerm(): Term {
+    return this.#map.lastTerm;
+  }
+
+  get lastChecksum(): number {
+    return this.#map.lastChecksum;
+  }
+
+  get durableIndex(): LogIndex {
+    return this.#durableIndex;
+  }
+
+  /** An index that was known to be committed when the last watermark was written; 0 if nothing is known. */
+  get commitHint(): LogIndex {
+    return this.#commitHint;
+  }
+
+  /** Ascending; covers firstIndex - 1 (unless that is 0) to lastIndex. */
+  termRuns(): readonly TermRun[] {
+    return this.#map.termRuns;
+  }
+
+  /** The term of an entry, or of the one before the first (0 for index 0). Null outside of that. */
+  termAt(index: LogIndex): Term | null {
+    return this.#map.termAt(index);
+  }
+
+  /** The header checksum of an entry, or of the one before the first. Reads up to 64 KiB at once. */
+  checksumAt(index: LogIndex): number {
+    return this.#reader.checksumAt(index);
+  }
+
+  /** The configuration entries above an index, ascending. Reads them at once. */
+  configurationEntries(after: LogIndex): Entry[] {
+    return this.#map.configurations
+      .filter((index) => index > after)
+      .flatMap((first) => this.#reader.readSync({ first, entriesMax: 1, bytesMax: 0 }).entries);
+  }
+
+  /** The newest entries, as many as have no more than `bytesMax` bytes together. Reads them at once. */
+  tail(bytesMax: number): Entry[] {
+    return this.#reader.tailSync(bytesMax);
+  }
+
+  /**
+   * Reads entries, verified, at least one. `previousChecksum` is the header checksum of the one before. Errors:
+   * WalReadError (`WAL_RANGE`, `WAL_TRUNCATED`, `WAL_CLOSED`), WalRotError, DiskError. `done` may be called at once.
+   */
+  read(
+    first: LogIndex,
+    entriesMax: number,
+    bytesMax: number,
+    done: (error: Error | null, entries: Entry[], previousChecksum: number) => void,
+  ): void {
+    if (this.#state !== 'open') {
+      done(new WalReadError('WAL_CLOSED', 'the log is closed'), [], 0);
+      return;
+    }
+    this.#reader.read({ first, entriesMax, bytesMax }, (error, { entries, previousChecksum }) => {
+      done(error, entries, previousChecksum);
+    });
+  }
+
+  /** The same at once: for start-up and tools. @throws the same errors. */
+  readSync(request: ReadRequest): ReadResult {
+    return this.#reader.readSync(request);
+  }
+
+  stats(): WalStats {
+    return {
+      segments: this.#writer.segments,
+      syncs: this.#syncTimes.summary.count,
+      syncMs: this.#syncTimes.summary,
+      blocks: this.#blocks,
+      entries: this.#entries,
+      bytesWritten: this.#bytesWritten,
+      watermarks: this.#watermarks,
+      hardStates: this.#hardStates,
+      epoch: this.#map.epoch,
+      tornBytesAtOpen: this.#tornBytesAtOpen,
+    };
+  }
+
+  // --- what it is told ----------------------------------------------------------------------------------------------
+
+  /**
+   * Makes work durable and reports it by `onDurable`. When the chain is idle the write happens inside this call. After
+   * a failure nothing is taken any more.
+   */
+  submit(work: WalWork): void {
+    if (this.#state === 'failed') return;
+    assert(this.#state === 'open' && this.#closing === null, () => `work ${work.number} for a closed log`);
+    this.#gathering.add(work);
+    this.#advance();
+  }
+
+  /** An index that is known to be committed. It goes with the next watermark, so that a start need not find it out. */
+  noteCommit(index: LogIndex): void {
+    if (index > this.#commitHint) this.#commitHint = index;
+  }
+
+  /** Records which cluster this directory belongs to, at once and durably. @throws DirectoryRefusedError, DiskError */
+  setClusterId(clusterId: string): void {
+    const known = this.#identity.clusterId;
+    if (known === clusterId) return;
+    if (known !== null) {
+      throw new DirectoryRefusedError(
+        'DIRECTORY_CLUSTER',
+        `${this.#directory} belongs to cluster ${known}, the log says ${clusterId}: one of them is another cluster's`,
+        { expected: known, found: clusterId },
+      );
+    }
+    const identity = { ...this.#identity, clusterId };
+    replaceIdentity(this.#disk, this.#directory, identity);
+    this.#identity = identity;
+  }
+
+  /** Makes durable what was submitted, writes a last watermark, lets go of the directory, then calls back. */
+  close(done: () => void): void {
+    assert(this.#closing === null && this.#state !== 'closed', 'the log is closed twice');
+    this.#closing = done;
+    this.#stopWatermarkTimer();
+    if (!this.#isBusy) this.#clock.defer(() => this.#advance());
+  }
+
+  // --- the chain ----------------------------------------------------------------------------------------------------
+
+  /** Begins the next step, unless one is under way. */
+  #advance(): void {
+    if (this.#isBusy || this.#state === 'closed') return;
+    const isOpen = this.#state === 'open';
+    const isLast = this.#closing !== null && this.#gathering.isEmpty && this.#isAheadOfWatermark();
+    if (isOpen && (this.#isWatermarkDue || isLast)) this.#guard(() => this.#writeWatermark());
+    else if (isOpen && !this.#gathering.isEmpty) {
+      const batch = this.#gathering.take();
+      this.#guard(() => this.#commit(batch));
+    } else if (this.#closing !== null) this.#finish(this.#closing);
+  }
+
+  /** Runs a step of the chain; a failed disk operation in it ends the chain. */
+  #guard(step: () => void): void {
+    this.#isBusy = true;
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  /** The next step after a sync, or the end. */
+  #then(next: () => void): (error: Error | null) => void {
+    return (error) => {
+      if (this.#state !== 'open') return;
+      if (error === null) this.#guard(next);
+      else this.#fail(error);
+    };
+  }
+
+  #commit(batch: Batch): void {
+    const { hardState } = batch;
+    if (hardState === null && batch.entries.length === 0 && !this.#truncates(batch)) {
+      this.#clock.defer(() => this.#report(batch.number));
+      return;
+    }
+    if (hardState === null) {
+      this.#writeBlocks(batch, 0);
+      return;
+    }
+    const file = this.#hardStateFile;
+    file.set(hardState);
+    file.write(0);
+    file.sync(
+      this.#then(() => {
+        file.write(1);
+        file.sync(
+          this.#then(() => {
+            this.#hardStates += 1;
+            this.#writeBlocks(batch, 0);
+          }),
+        );
+      }),
+    );
+  }
+
+  /** Writes the truncation and the entries from `from` on, block by block, each synced before the next. */
+  #writeBlocks(batch: Batch, from: number): void {
+    const { entries, truncateFrom } = batch;
+    const truncates = from === 0 && this.#truncates(batch);
+    if (from === entries.length && !truncates) {
+      this.#report(batch.number);
+      return;
+    }
+    const to = blockEnd(entries, from);
+    const block = from === 0 && to === entries.length ? entries : entries.slice(from, to);
+    const bytes = bytesOf(block);
+    if (!this.#writer.fits(bytes)) {
+      this.#writer.roll(
+        bytes,
+        this.#then(() => this.#writeBlocks(batch, from)),
+      );
+      return;
+    }
+    const firstIndex =
+      truncates && truncateFrom !== null ? truncateFrom : ((this.#map.lastIndex + 1) as LogIndex);
+    const startedMs = this.#clock.monotonicMs();
+    this.#bytesWritten += this.#writer.write(firstIndex, block);
+    this.#writer.sync(
+      this.#then(() => {
+        this.#syncTimes.add(this.#clock.monotonicMs() - startedMs);
+        this.#blocks += 1;
+        this.#entries += block.length;
+        this.#durableIndex = this.#map.lastIndex;
+        this.#watchWatermark();
+        if (to < entries.length) this.#writeBlocks({ ...batch, truncateFrom: null }, to);
+        else this.#report(batch.number);
+      }),
+    );
+  }
+
+  #truncates({ truncateFrom }: Batch): boolean {
+    return truncateFrom !== null && truncateFrom <= this.#map.lastIndex;
+  }
+
+  /** Still busy while it reports: what is submitted in answer gathers, and goes in one write afterwards. */
+  #report(number: number): void {
+    this.#onDurable(number);
+    this.#isBusy = false;
+    this.#advance();
+  }
+
+  #fail(error: Error): void {
+    this.#state = 'failed';
+    this.#isBusy = false;
+    this.#gathering.clear();
+    this.#stopWatermarkTimer();
+    // In a turn of its own: the failure may have happened inside the owner's call of `submit`.
+    this.#clock.defer(() => {
+      this.#onFailure(error);
+      this.#advance();
+    });
+  }
+
+  #finish(done: () => void): void {
+    this.#state = 'closed';
+    this.#closing = null;
+    this.#stopWatermarkTimer();
+    this.#writer.close();
+    this.#files.closeAll();
+    this.#hardStateFile.closeSync();
+    this.#watermarkFile.closeSync();
+    this.#lock.release();
+    done();
+  }
+
+  // --- the watermark ------------------------------------------------------------------------------------------------
+
+  #isAheadOfWatermark(): boolean {
+    const { active } = this.#writer;
+    return this.#proven.segment !== active.header.sequence || this.#proven.position !== active.end;
+  }
+
+  /** The log has moved: looks again soon whether it is idle, and sees to a watermark before the last one is too old. */
+  #watchWatermark(): void {
+    if (this.#watermarkTimer !== null || this.#closing !== null) return;
+    this.#unprovenSinceMs = this.#clock.monotonicMs();
+    this.#tickWatermark();
+  }
+
+  #tickWatermark(): void {
+    this.#blocksAtTick = this.#blocks;
+    this.#watermarkTimer = this.#clock.setTimer(WATERMARK_TICK_MS, () => {
+      this.#watermarkTimer = null;
+      if (!this.#isAheadOfWatermark()) return;
+      const isIdle = !this.#isBusy && this.#blocks === this.#blocksAtTick;
+      const isOld = this.#clock.monotonicMs() - this.#unprovenSinceMs >= WATERMARK_AGE_MS;
+      if (!isIdle && !isOld) {
+        this.#tickWatermark();
+        return;
+      }
+      this.#isWatermarkDue = true;
+      this.#advance();
+    });
+  }
+
+  #writeWatermark(): void {
+    this.#isWatermarkDue = false;
+    const watermark = watermarkOf(this.#map, this.#writer.active, this.#commitHint);
+    this.#watermarkFile.write(watermark);
+    this.#watermarkFile.sync(
+      this.#then(() => {
+        this.#proven = watermark;
+        this.#watermarks += 1;
+        this.#isBusy = false;
+        this.#advance();
+      }),
+    );
+  }
+
+  #stopWatermarkTimer(): void {
+    this.#watermarkTimer?.cancel();
+    this.#watermarkTimer = null;
+  }
+}
+
+function recoverHardState(disk: Disk, directory: string, identity: Identity, lastTerm: Term): HardStateFile {
+  const path = join(directory, HARD_STATE_NAME);
+  let file: DiskFile;
+  if (disk.existsSync(path)) file = disk.openSync(path, 'write');
+  else {
+    // It was there when the directory was made: the vote is lost, and an empty file says so.
+    file = disk.openSync(path, 'create');
+    file.datasyncSync();
+    disk.syncDirectorySync(directory);
+  }
+  return HardStateFile.recover(file, identity, lastTerm);
+}
