@@ -62,3 +62,31 @@ export interface Recovered {
   /** Configuration entries on disk after that one (or all, if there is none), ascending: they may yet commit. */
   readonly laterConfigurations: readonly Entry[];
 }
+
+/** What does not depend on the node. */
+export const RAFT_DEFAULTS: Pick<
+  RaftOptions,
+  | 'electionTimeoutTicksMin'
+  | 'electionTimeoutTicksMax'
+  | 'heartbeatTicks'
+  | 'transferTimeoutTicks'
+  | 'appendEntriesMax'
+  | 'appendBytesMax'
+  | 'inflightMessagesMax'
+  | 'inflightBytesMax'
+  | 'uncommittedBytesMax'
+  | 'cacheBytesMax'
+  | 'priority'
+> = {
+  electionTimeoutTicksMin: 15,
+  electionTimeoutTicksMax: 30,
+  heartbeatTicks: 5,
+  transferTimeoutTicks: 30,
+  appendEntriesMax: 4096,
+  appendBytesMax: 1024 * 1024,
+  inflightMessagesMax: 64,
+  inflightBytesMax: 8 * 1024 * 1024,
+  uncommittedBytesMax: 32 * 1024 * 1024,
+  cacheBytesMax: 16 * 1024 * 1024,
+  priority: 0,
+};

@@ -1,0 +1,211 @@
+import { assert } from '../base/assert.ts';
+import { entryTime, type Entry } from '../base/entry.ts';
+import type { PeerMessage } from '../base/peer-message.ts';
+import type { LogIndex, NodeId, Term } from '../base/units.ts';
+import { ElectionTimer } from './election-timer.ts';
+import type { Leadership } from './leadership.ts';
+import { LeaderLease } from './lease.ts';
+import { Membership } from './membership.ts';
+import type { RaftOptions } from './options.ts';
+import { Outbox } from './outbox.ts';
+import { Persistence } from './persistence.ts';
+import { RaftLog } from './raft-log.ts';
+import type { RaftEvent, RaftStatus, Role } from './ready.ts';
+
+/**
+ * What all parts of a core share: figure 2's state, and the few transitions that everything else is made of. Nothing
+ * outside of this class writes term, vote, role, leader or commit index.
+ */
+export class CoreState {
+  readonly options: RaftOptions;
+  readonly id: NodeId;
+  readonly log: RaftLog;
+  readonly membership: Membership;
+  readonly persistence: Persistence = new Persistence();
+  readonly outbox: Outbox = new Outbox();
+  readonly lease: LeaderLease;
+  readonly timer: ElectionTimer;
+  readonly counters: { -readonly [name in keyof RaftStatus['counters']]: number } = {
+    electionsStarted: 0,
+    preVotesStarted: 0,
+    stepDowns: 0,
+    votesGranted: 0,
+    votesRefused: 0,
+  };
+  #role: Role;
+  #term: Term;
+  #votedFor: NodeId | null;
+  #leader: NodeId | null = null;
+  #leadership: Leadership | null = null;
+  #clockMs = 0;
+  #stampMs = 0;
+
+  constructor(options: RaftOptions) {
+    const { hardState, hardStateTrusted } = options.recovered;
+    this.options = options;
+    this.id = options.id;
+    this.log = new RaftLog(options.recovered);
+    this.membership = new Membership(options);
+    this.lease = new LeaderLease(options.electionTimeoutTicksMin);
+    this.timer = new ElectionTimer(
+      options.prng,
+      options.electionTimeoutTicksMin,
+      options.electionTimeoutTicksMax,
+    );
+    assert(
+      !hardStateTrusted || hardState.term >= this.log.lastTerm,
+      () => `trusted hard state has term ${hardState.term}, the log ends in term ${this.log.lastTerm}`,
+    );
+    this.#term = hardState.term;
+    this.#votedFor = hardState.votedFor;
+    if (hardState.term < this.log.lastTerm) {
+      // At least the log proves that this term was entered: no leader of an older one may be followed again.
+      this.#term = this.log.lastTerm;
+      this.#votedFor = null;
+      this.persistence.hardStateChanged();
+    }
+    this.#role = this.membership.selfVotes ? 'follower' : 'learner';
+    this.noteStamp(options.recovered.tail.at(-1));
+  }
+
+  get role(): Role {
+    return this.#role;
+  }
+
+  get term(): Term {
+    return this.#term;
+  }
+
+  get votedFor(): NodeId | null {
+    return this.#votedFor;
+  }
+
+  get leader(): NodeId | null {
+    return this.#leader;
+  }
+
+  /** Set while this node leads. */
+  get leadership(): Leadership | null {
+    return this.#leadership;
+  }
+
+  get ineligibleWhy(): string | null {
+    return this.membership.ineligibleWhy;
+  }
+
+  /** What the next own entry is stamped with: the wall clock may go back, the log's time does not. */
+  get stampMs(): number {
+    return Math.max(this.#clockMs, this.#stampMs);
+  }
+
+  /** This log's end, as figure 2 puts it into votes. */
+  get logEnd(): { lastIndex: LogIndex; lastTerm: Term } {
+    return { lastIndex: this.log.lastIndex, lastTerm: this.log.lastTerm };
+  }
+
+  clock(unixMs: number): void {
+    this.#clockMs = unixMs;
+  }
+
+  /** An entry was sealed with the current stamp. */
+  stamped(): void {
+    this.#stampMs = this.stampMs;
+  }
+
+  noteStamp(newest: Entry | undefined): void {
+    if (newest !== undefined) this.#stampMs = Math.max(this.#stampMs, entryTime(newest));
+  }
+
+  send(message: PeerMessage): void {
+    this.outbox.send(message);
+  }
+
+  emit(event: RaftEvent): void {
+    this.outbox.emit(event);
+  }
+
+  enterTerm(term: Term, why: string): void {
+    const from = this.#term;
+    assert(term > from, () => `term ${from} cannot become ${term}`);
+    this.#term = term;
+    this.#votedFor = null;
+    this.persistence.hardStateChanged();
+    this.emit({ type: 'term-changed', from, term, why });
+  }
+
+  /** At most one vote a term. */
+  castVote(candidate: NodeId): void {
+    assert(
+      this.#votedFor === null || this.#votedFor === candidate,
+      () => `in term ${this.#term} ${this.id} voted for ${this.#votedFor}, not for ${candidate}`,
+    );
+    if (this.#votedFor === candidate) return;
+    this.#votedFor = candidate;
+    this.persistence.hardStateChanged();
+  }
+
+  /** Follows whoever leads `term`, or nobody yet; from any role. A learner stays one. */
+  follow(term: Term, leader: NodeId | null, why: string): void {
+    if (term > this.#term) this.enterTerm(term, why);
+    this.#changeRole(this.membership.selfVotes ? 'follower' : 'learner', why);
+    this.#setLeader(leader, why);
+  }
+
+  stand(role: 'preCandidate' | 'candidate', why: string): void {
+    this.#changeRole(role, why);
+    this.#setLeader(null, why);
+  }
+
+  lead(leadership: Leadership, why: string): void {
+    assert(this.#role === 'candidate', () => `a ${this.#role} cannot become leader`);
+    this.#changeRole('leader', why);
+    this.#setLeader(this.id, why);
+    this.#leadership = leadership;
+  }
+
+  /** Believes the leader gone, whatever its lease. */
+  loseLeader(why: string): void {
+    this.lease.drop();
+    this.#setLeader(null, why);
+  }
+
+  /** @returns true if a configuration was among what this commits. */
+  commitTo(index: LogIndex): boolean {
+    this.log.commitTo(index);
+    const committed = this.membership.commitTo(index);
+    for (const { index: at, configuration } of committed) {
+      this.emit({ type: 'configuration-committed', term: this.#term, index: at, configuration });
+    }
+    if (committed.length > 0 && (this.#role === 'follower' || this.#role === 'learner')) {
+      this.#changeRole(
+        this.membership.selfVotes ? 'follower' : 'learner',
+        `configuration at ${index} committed`,
+      );
+    }
+    return committed.length > 0;
+  }
+
+  #changeRole(to: Role, why: string): void {
+    const from = this.#role;
+    if (from === to) return;
+    this.#role = to;
+    this.emit({ type: 'role-changed', term: this.#term, from, to, why });
+    if (from !== 'leader') return;
+    this.#leadership?.end();
+    this.#leadership = null;
+    this.counters.stepDowns += 1;
+    this.timer.restart();
+    this.lease.renew();
+  }
+
+  #setLeader(leader: NodeId | null, why: string): void {
+    if (this.#leader === leader) return;
+    this.#leader = leader;
+    this.emit({ type: 'leader-changed', term: this.#term, leader, why });
+  }
+}
+
+/** A log's end for people: the numbers that section 5.4.1 compares. */
+export function showLogEnd(term: number, index: number): string {
+  return `(term ${term}, index ${index})`;
+}

@@ -1,0 +1,231 @@
+import { assert } from '../base/assert.ts';
+import { crc32 } from '../base/crc32.ts';
+import {
+  CONFIGURATION_VERSION,
+  decodeConfiguration,
+  encodeConfiguration,
+  findMember,
+  voterIds,
+  type Configuration,
+} from '../base/configuration.ts';
+import { EntryKind, entryBody, type Entry, type EntryDraft } from '../base/entry.ts';
+import type { Incarnation, LogIndex, NodeId } from '../base/units.ts';
+import type { RaftOptions } from './options.ts';
+
+/** What a handshake told of a peer. */
+interface Identity {
+  readonly incarnation: Incarnation;
+  readonly priority: number;
+}
+
+/**
+ * Who votes and who counts.
+ *
+ * A member is a name and an incarnation, drawn when its data directory was made. A node whose disk was wiped comes back
+ * with the old name and a new incarnation, and has forgotten votes it cast and entries it acknowledged. So it neither
+ * votes nor counts until a configuration entry with the new incarnation is committed: by a majority WITHOUT it, which
+ * thereby holds everything that the forgotten acknowledgements had helped to commit.
+ *
+ * That is why a configuration takes effect when it commits and not, as in the paper's membership change, as soon as it
+ * is in the log: the member it readmits must not help to commit its own readmission. The set of voters and the size of
+ * a majority stay the same, so the paper's reason for haste (two disjoint majorities) does not arise.
+ */
+export class Membership {
+  readonly #self: NodeId;
+  readonly #selfIdentity: Identity;
+  readonly #hardStateTrusted: boolean;
+  readonly #identities = new Map<NodeId, Identity>();
+  /** Configuration entries beyond the commit index, ascending. */
+  readonly #pending: Entry[];
+  #active: Configuration;
+  #founded = false;
+  #voters: readonly NodeId[] = [];
+  #counted = new Set<NodeId>();
+  readonly #scratch: number[] = [];
+
+  constructor(options: RaftOptions) {
+    const { recovered, bootstrap } = options;
+    this.#self = options.id;
+    this.#selfIdentity = { incarnation: options.incarnation, priority: options.priority };
+    this.#hardStateTrusted = recovered.hardStateTrusted;
+    this.#active = bootstrap.configuration;
+    this.#pending = [...recovered.laterConfigurations];
+    this.#identities.set(this.#self, this.#selfIdentity);
+    if (recovered.configuration !== null) {
+      this.#active = recovered.configuration.value;
+      this.#founded = true;
+    }
+    this.#recount();
+    this.commitTo(recovered.commitIndex);
+  }
+
+  /** The committed configuration; before there is one, what the operators said. */
+  get active(): Configuration {
+    return this.#active;
+  }
+
+  /** A configuration is committed: this node belongs to a cluster. */
+  get founded(): boolean {
+    return this.#founded;
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  get voters(): readonly NodeId[] {
+    return this.#voters;
+  }
+
+  get quorum(): number {
+    return Math.floor(this.#voters.length / 2) + 1;
+  }
+
+  get selfVotes(): boolean {
+    return this.#voters.includes(this.#self);
+  }
+
+  /** Null if this node may vote and campaign. */
+  get ineligibleWhy(): string | null {
+    if (!this.#hardStateTrusted)
+      return 'its term and vote were lost or are behind its log, so it may have voted already';
+    const member = findMember(this.#active, this.#self);
+    if (member === null) return 'it is not a member of the configuration';
+    if (member.role !== 'voter') return 'it is a learner';
+    if (this.counts(this.#self)) return null;
+    return `the configuration names incarnation ${member.incarnation} of ${this.#self}, this is ${this.#selfIdentity.incarnation}`;
+  }
+
+  /** Whether what this voter says is to be counted: votes, acknowledgements, signs of life. */
+  counts(id: NodeId): boolean {
+    return this.#counted.has(id);
+  }
+
+  priorityOf(id: NodeId): number {
+    return this.#identities.get(id)?.priority ?? 0;
+  }
+
+  /** @returns true if `id` was known as somebody else before: what it acknowledged then is void. */
+  identify(id: NodeId, incarnation: Incarnation, priority: number): boolean {
+    const before = this.#identities.get(id);
+    if (id === this.#self) return false;
+    this.#identities.set(id, { incarnation, priority });
+    this.#recount();
+    return before !== undefined && before.incarnation !== incarnation;
+  }
+
+  appended(entries: readonly Entry[]): void {
+    for (const entry of entries) if (entry.kind === EntryKind.configuration) this.#pending.push(entry);
+  }
+
+  truncated(from: LogIndex): void {
+    while ((this.#pending.at(-1)?.index ?? 0) >= from) this.#pending.pop();
+  }
+
+  /** @returns the configurations that this commits, with their indexes. */
+  commitTo(index: LogIndex): { index: LogIndex; configuration: Configuration }[] {
+    const committed: { index: LogIndex; configuration: Configuration }[] = [];
+    for (let next = this.#pending[0]; next !== undefined && next.index <= index; next = this.#pending[0]) {
+      this.#pending.shift();
+      this.#active = decodeConfiguration(entryBody(next));
+      this.#founded = true;
+      committed.push({ index: next.index, configuration: this.#active });
+    }
+    if (committed.length > 0) this.#recount();
+    return committed;
+  }
+
+  /**
+   * The largest number that a majority reaches: voters that do not count reach nothing. `valueOf` gives each voter's.
+   */
+  quorumValue(valueOf: (id: NodeId) => number): number {
+    const values = this.#scratch;
+    values.length = 0;
+    for (const id of this.#voters) {
+      const value = this.#counted.has(id) ? valueOf(id) : 0;
+      let at = values.length;
+      values.push(value);
+      while (at > 0 && (values[at - 1] ?? 0) < value) {
+        values[at] = values[at - 1] ?? 0;
+        at -= 1;
+      }
+      values[at] = value;
+    }
+    return values[this.quorum - 1] ?? 0;
+  }
+
+  /** Place of `id` among the voters other than `except`, the most preferred first: 0, 1, 2 ... */
+  rankOf(id: NodeId, except: NodeId): number {
+    let rank = 0;
+    for (const other of this.#voters) {
+      if (other === id || other === except) continue;
+      const difference = this.priorityOf(other) - this.priorityOf(id);
+      if (difference > 0 || (difference === 0 && other < id)) rank += 1;
+    }
+    return rank;
+  }
+
+  /** How many voters are preferred to this node; those of equal priority are not. */
+  get preferredVoters(): number {
+    let preferred = 0;
+    for (const other of this.#voters)
+      if (this.priorityOf(other) > this.#selfIdentity.priority) preferred += 1;
+    return preferred;
+  }
+
+  /**
+   * What a new leader writes first while no configuration is committed: the founding one, or the one that its
+   * predecessor did not get committed, with every incarnation known by now. Null where a no-op will do.
+   */
+  foundingDraft(logIsEmpty: boolean): EntryDraft | null {
+    if (this.#founded) return null;
+    const latest = this.#pending.at(-1);
+    if (latest === undefined && !logIsEmpty) return null;
+    const base = latest === undefined ? this.#active : decodeConfiguration(entryBody(latest));
+    return configurationDraft(this.#withKnownIncarnations(base));
+  }
+
+  /**
+   * The configuration that readmits who came back as somebody else, or was never seen when the cluster was founded;
+   * null if everybody is who the configuration says, or one is still on its way: one at a time.
+   */
+  readmissionDraft(): EntryDraft | null {
+    if (!this.#founded || this.hasPending) return null;
+    const next = this.#withKnownIncarnations(this.#active);
+    const changed = next.members.some(
+      (member, at) => member.incarnation !== this.#active.members[at]?.incarnation,
+    );
+    return changed ? configurationDraft(next) : null;
+  }
+
+  #withKnownIncarnations(base: Configuration): Configuration {
+    const members = base.members.map((member) => {
+      const known = this.#identities.get(member.id);
+      return known === undefined ? member : { ...member, incarnation: known.incarnation };
+    });
+    return { ...base, members };
+  }
+
+  #recount(): void {
+    this.#voters = voterIds(this.#active);
+    assert(this.#voters.length > 0, 'a configuration without voters');
+    this.#counted = new Set(this.#voters.filter((id) => !this.#founded || this.#isAsConfigured(id)));
+  }
+
+  #isAsConfigured(id: NodeId): boolean {
+    const identity = this.#identities.get(id);
+    return identity !== undefined && findMember(this.#active, id)?.incarnation === identity.incarnation;
+  }
+}
+
+function configurationDraft(configuration: Configuration): EntryDraft {
+  const body = encodeConfiguration(configuration);
+  return {
+    kind: EntryKind.configuration,
+    version: CONFIGURATION_VERSION,
+    queue: 0,
+    recordCount: 0,
+    body,
+    bodyChecksum: crc32(body),
+  };
+}

@@ -1,0 +1,55 @@
+import type { PreVote, RequestVote, VoteVerdict } from '../base/peer-message.ts';
+import { showLogEnd, type CoreState } from './core-state.ts';
+
+export interface Judgement {
+  readonly verdict: VoteVerdict;
+  /** For people: names the numbers that decided. */
+  readonly why: string;
+}
+
+/**
+ * Whether this node would vote for the sender; changes nothing. Judged as if a higher term of the message had already
+ * been adopted: then no vote is cast in it yet.
+ */
+export function judgeVote(state: CoreState, message: PreVote | RequestVote): Judgement {
+  const { term, from, lastIndex, lastTerm } = message;
+  const { log, membership } = state;
+  if (term < state.term)
+    return { verdict: 'stale-term', why: `term ${term} is over, this is term ${state.term}` };
+  const alive = leaderAlive(state, message);
+  if (alive !== null) return { verdict: 'leader-alive', why: alive };
+  if (term === state.term && state.leader !== null && state.leader !== from) {
+    return { verdict: 'stale-term', why: `term ${term} has its leader, ${state.leader}` };
+  }
+  const { ineligibleWhy } = membership;
+  if (ineligibleWhy !== null) return { verdict: 'not-eligible', why: ineligibleWhy };
+  if (!membership.founded && log.lastIndex === 0 && lastIndex !== 0) {
+    // It may have belonged to a cluster and lost its disk with entries that it had acknowledged. Among nodes that are
+    // all empty there is nothing that could have been lost.
+    return {
+      verdict: 'not-eligible',
+      why: `its log is empty, that of ${from} ends at ${showLogEnd(lastTerm, lastIndex)}`,
+    };
+  }
+  if (term === state.term && state.votedFor !== null && state.votedFor !== from) {
+    return { verdict: 'voted-for-other', why: `its vote in term ${term} went to ${state.votedFor}` };
+  }
+  const theirs = showLogEnd(lastTerm, lastIndex);
+  const mine = showLogEnd(log.lastTerm, log.lastIndex);
+  if (!log.isUpToDate(lastIndex, lastTerm))
+    return { verdict: 'log-behind', why: `its log is behind: ${theirs} < ${mine}` };
+  return { verdict: 'granted', why: `its log is up to date: ${theirs} >= ${mine}` };
+}
+
+/**
+ * Stickiness (dissertation 4.2.3): with a live leader nobody needs another. Not even the candidate's term is adopted,
+ * else a node that was cut off for a while would depose a leader by merely asking. Two may pass: who was asked by the
+ * leader to take over, and the leader itself, which would not ask if it still led.
+ */
+function leaderAlive(state: CoreState, message: PreVote | RequestVote): string | null {
+  const { leader, lease } = state;
+  if (message.type === 'RequestVote' && message.reason === 'transfer') return null;
+  if (leader === null || leader === message.from) return null;
+  if (leader === state.id) return `it leads term ${state.term} itself`;
+  return lease.holds ? `${leader} was heard ${lease.silentTicks} ticks ago` : null;
+}
