@@ -113,7 +113,6 @@ export const CHECKPOINT_HEADER_BYTES = 512;
 export const CHECKPOINT_HEADER = {
   magic: 0,
   version: 4,
-  incarnation: 8,
   group: 16,
   entryChecksum: 20,
   index: 24,

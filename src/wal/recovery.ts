@@ -9,14 +9,13 @@ import {
   SEGMENT_HEADER_BYTES,
   SPARE_NAME,
   WATERMARK_NAME,
-  segmentName,
   segmentSequence,
 } from './format.ts';
 import type { Identity } from './identity.ts';
 import { LogMap, type SegmentContents } from './log-map.ts';
 import { LogReader } from './log-reader.ts';
 import { SegmentFiles, openSegment } from './segment-files.ts';
-import { SegmentScanner, type ScanStop } from './segment-scanner.ts';
+import { SegmentScanner, type ScannedBlock, type ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
 import { eraseTail, judgeTail } from './tail.ts';
 import { WatermarkFile, type Watermark } from './watermark.ts';
@@ -95,7 +94,7 @@ export function watermarkOf(map: LogMap, active: Segment, commitHint: LogIndex):
 }
 
 /** The segments of a log in order, with verified headers and nothing missing. @throws WalRotError */
-export function openSegments(disk: Disk, directory: string, watermark: Watermark): Segment[] {
+function openSegments(disk: Disk, directory: string, watermark: Watermark): Segment[] {
   const sequences = disk
     .listSync(directory)
     .map(segmentSequence)
@@ -154,7 +153,7 @@ function scanSealed(segment: Segment, successor: Segment, files: SegmentFiles, m
 }
 
 /** Reads a segment to its end, adds it to the map, and says why the end is there. */
-export function scan(
+function scan(
   segment: Segment,
   files: SegmentFiles,
   map: LogMap,
@@ -169,15 +168,20 @@ export function scan(
     atBoundary(segment.end);
     const next = scanner.next();
     if ('kind' in next) return next;
-    const { position, header, entries } = next;
-    if (header.firstIndex <= map.lastIndex) {
-      const lastIndex = (header.firstIndex - 1) as LogIndex;
-      map.truncate(lastIndex, reader.checksumAt(lastIndex));
-    }
-    segment.end = position + BLOCK_HEADER_BYTES + header.length;
-    segment.blocks += 1;
-    map.addBlock(segment, position, entries);
+    addBlock(map, reader, segment, next);
   }
+}
+
+/** Adds a block that was read. @returns whether it truncated the log. */
+export function addBlock(map: LogMap, reader: LogReader, segment: Segment, block: ScannedBlock): boolean {
+  const { position, header, entries } = block;
+  const truncates = header.firstIndex <= map.lastIndex;
+  const lastIndex = (header.firstIndex - 1) as LogIndex;
+  if (truncates) map.truncate(lastIndex, reader.checksumAt(lastIndex));
+  segment.end = position + BLOCK_HEADER_BYTES + header.length;
+  segment.blocks += 1;
+  map.addBlock(segment, position, entries);
+  return truncates;
 }
 
 function scanActive(active: Segment, files: SegmentFiles, map: LogMap, watermark: Watermark): ScanStop {
@@ -201,7 +205,8 @@ function scanActive(active: Segment, files: SegmentFiles, map: LogMap, watermark
   return stop;
 }
 
-function checkContinuation(segment: Segment, { header, name }: Segment, map: LogMap): void {
+/** @throws WalRotError if a segment does not go on where the one before it ended. */
+export function checkContinuation(segment: Segment, { header, name }: Segment, map: LogMap): void {
   const matches =
     header.firstIndex === map.lastIndex + 1 &&
     header.previousTerm === map.lastTerm &&

@@ -44,6 +44,8 @@ export class SegmentFiles {
 export function openSegment(disk: Disk, directory: string, sequence: number): Segment {
   const name = segmentName(sequence);
   const path = join(directory, name);
+  if (!disk.existsSync(path))
+    throw new WalRotError({ file: name, position: 0, index: null }, 'the segment is missing');
   const file = disk.openSync(path, 'read');
   try {
     const headerBytes = new Uint8Array(SEGMENT_HEADER_BYTES);

@@ -62,7 +62,13 @@ export class SegmentScanner {
     this.#checksumAt = checksumAt;
   }
 
-  /** The next block, or why there is none. After a stop there is no going on. */
+  /** Looks once more at where it stopped: the file may have been written to since. */
+  retry(): ScannedBlock | ScanStop {
+    this.#window = new Uint8Array(0);
+    return this.next();
+  }
+
+  /** The next block, or why there is none. */
   next(): ScannedBlock | ScanStop {
     const position = this.#position;
     const headerBytes = this.#bytesAt(position, BLOCK_HEADER_BYTES);

@@ -218,7 +218,7 @@ export class Wal {
 
   /** Ascending; covers firstIndex - 1 (unless that is 0) to lastIndex. */
   termRuns(): readonly TermRun[] {
-    return this.#map.termRuns;
+    return [...this.#map.termRuns];
   }
 
   /** The term of an entry, or of the one before the first (0 for index 0). Null outside of that. */

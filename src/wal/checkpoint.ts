@@ -1,0 +1,239 @@
+import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { crc32 } from '../base/crc32.ts';
+import type { Clock } from '../base/ports/clock.ts';
+import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
+import { readUint53, writeUint53 } from '../base/uint53.ts';
+import type { GroupId, LogIndex, Term } from '../base/units.ts';
+import {
+  CHECKPOINT_HEADER,
+  CHECKPOINT_HEADER_BYTES,
+  CHECKPOINT_MAGIC,
+  CHECKPOINT_TEMPORARY_NAME,
+  checkpointIndex,
+  checkpointName,
+  WAL_FORMAT_VERSION,
+} from './format.ts';
+
+/** What a checkpoint says about itself. */
+export interface CheckpointHeader {
+  /** The last entry that was applied, which is durable in this node's own log. */
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** Its header checksum: tells whether this log is the one the checkpoint was taken of. */
+  readonly checksum: number;
+  /** The newest configuration committed by then; 0 and no bytes if there was none. */
+  readonly configurationIndex: LogIndex;
+  /** Encoded as in `base/configuration.ts`. */
+  readonly configuration: Uint8Array;
+  /** As the state machine computes it. */
+  readonly stateDigest: number;
+}
+
+export interface Checkpoint extends CheckpointHeader {
+  readonly state: Uint8Array;
+}
+
+export interface CheckpointStoreOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** The data directory, locked by an open `Wal`. */
+  readonly directory: string;
+  readonly group: GroupId;
+}
+
+/** The loop is never held up longer than this by taking a checkpoint (the promise is 5 ms). */
+const SLICE_MS_MAX = 4;
+const SLICE_BYTES_MAX: number = 1024 * 1024;
+/** The newest one may rot: the one before it then saves a replay of the whole log. */
+const KEPT = 2;
+
+class CheckpointNumberError extends Error {}
+
+/** The state machine's checkpoints in a data directory. */
+export class CheckpointStore {
+  readonly #disk: Disk;
+  readonly #clock: Clock;
+  readonly #directory: string;
+  readonly #group: GroupId;
+  #isWriting = false;
+
+  constructor(options: CheckpointStoreOptions) {
+    this.#disk = options.disk;
+    this.#clock = options.clock;
+    this.#directory = options.directory;
+    this.#group = options.group;
+  }
+
+  /** Indexes of the checkpoints that are there, ascending. Whether they verify is another matter. */
+  list(): LogIndex[] {
+    const indexes: LogIndex[] = [];
+    for (const name of this.#disk.listSync(this.#directory)) {
+      const index = checkpointIndex(name);
+      if (index !== null) indexes.push(index as LogIndex);
+    }
+    return indexes;
+  }
+
+  /** The newest checkpoint that verifies; null if there is none. */
+  load(): Checkpoint | null {
+    for (const index of this.list().toReversed()) {
+      const checkpoint = this.#read(join(this.#directory, checkpointName(index)));
+      if (checkpoint !== null && checkpoint.index === index) return checkpoint;
+    }
+    return null;
+  }
+
+  /**
+   * Writes a checkpoint in slices between which the loop is free, and keeps the newest two. One at a time.
+   * @param chunks a view of the state that does not change while it is iterated over; each chunk should take the
+   *   iterator well under a millisecond. They are not kept.
+   * @param done when it is durable under its name, or with the DiskError that prevented it. Called in a turn of its own.
+   */
+  write(header: CheckpointHeader, chunks: Iterable<Uint8Array>, done: (error: Error | null) => void): void {
+    assert(!this.#isWriting, 'two checkpoints at a time');
+    this.#isWriting = true;
+    const path = join(this.#directory, CHECKPOINT_TEMPORARY_NAME);
+    const end = (error: Error | null): void => {
+      this.#isWriting = false;
+      done(error);
+    };
+    this.#attempt(
+      (error) => this.#clock.defer(() => end(error)),
+      () => {
+        if (this.#disk.existsSync(path)) this.#disk.unlinkSync(path);
+        const file = this.#disk.openSync(path, 'create');
+        const finish = (error: Error | null): void => {
+          file.closeSync();
+          if (error !== null) {
+            end(error);
+            return;
+          }
+          this.#attempt(end, () => {
+            this.#publish(path, header.index);
+            end(null);
+          });
+        };
+        this.#writeSlices(file, header, chunks[Symbol.iterator](), finish);
+      },
+    );
+  }
+
+  #writeSlices(
+    file: DiskFile,
+    header: CheckpointHeader,
+    chunks: Iterator<Uint8Array>,
+    done: (error: Error | null) => void,
+  ): void {
+    const stateAt = CHECKPOINT_HEADER_BYTES + header.configuration.length;
+    let stateBytes = 0;
+    let stateChecksum = 0;
+    const next = (): void => {
+      const slice = this.#takeSlice(chunks);
+      if (slice.length === 0) {
+        this.#attempt(done, () => {
+          file.writevSync(this.#encode(header, stateBytes, stateChecksum), 0);
+          file.datasync(done);
+        });
+        return;
+      }
+      stateChecksum = crc32(slice, stateChecksum);
+      const position = stateAt + stateBytes;
+      stateBytes += slice.length;
+      file.write(slice, position, (error) => {
+        if (error === null) next();
+        else done(error);
+      });
+    };
+    next();
+  }
+
+  /** Chunks until there are enough bytes or time is up, in one; empty at the end. */
+  #takeSlice(chunks: Iterator<Uint8Array>): Uint8Array {
+    const startedMs = this.#clock.monotonicMs();
+    const taken: Uint8Array[] = [];
+    let bytes = 0;
+    while (bytes < SLICE_BYTES_MAX && (bytes === 0 || this.#clock.monotonicMs() - startedMs < SLICE_MS_MAX)) {
+      const chunk = chunks.next();
+      if (chunk.done === true) break;
+      taken.push(chunk.value);
+      bytes += chunk.value.length;
+    }
+    return Buffer.concat(taken, bytes);
+  }
+
+  #publish(path: string, index: LogIndex): void {
+    this.#disk.renameSync(path, join(this.#directory, checkpointName(index)));
+    this.#disk.syncDirectorySync(this.#directory);
+    for (const older of this.list().slice(0, -KEPT)) {
+      this.#disk.unlinkSync(join(this.#directory, checkpointName(older)));
+    }
+  }
+
+  #encode(header: CheckpointHeader, stateBytes: number, stateChecksum: number): Uint8Array[] {
+    const bytes = new Uint8Array(CHECKPOINT_HEADER_BYTES);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(CHECKPOINT_HEADER.magic, CHECKPOINT_MAGIC, true);
+    view.setUint32(CHECKPOINT_HEADER.version, WAL_FORMAT_VERSION, true);
+    view.setUint32(CHECKPOINT_HEADER.group, this.#group, true);
+    view.setUint32(CHECKPOINT_HEADER.entryChecksum, header.checksum, true);
+    writeUint53(view, CHECKPOINT_HEADER.index, header.index);
+    writeUint53(view, CHECKPOINT_HEADER.term, header.term);
+    writeUint53(view, CHECKPOINT_HEADER.configurationIndex, header.configurationIndex);
+    view.setUint32(CHECKPOINT_HEADER.configurationBytes, header.configuration.length, true);
+    view.setUint32(CHECKPOINT_HEADER.stateChecksum, stateChecksum, true);
+    writeUint53(view, CHECKPOINT_HEADER.stateBytes, stateBytes);
+    writeUint53(view, CHECKPOINT_HEADER.stateDigest, header.stateDigest);
+    view.setUint32(CHECKPOINT_HEADER.checksum, headerChecksum(bytes, header.configuration), true);
+    return [bytes, header.configuration];
+  }
+
+  /** @returns null if it does not verify. */
+  #read(path: string): Checkpoint | null {
+    const file = this.#disk.openSync(path, 'read');
+    try {
+      const bytes = new Uint8Array(file.size());
+      if (file.readSync(bytes, 0) < bytes.length || bytes.length < CHECKPOINT_HEADER_BYTES) return null;
+      return decode(bytes, this.#group);
+    } finally {
+      file.closeSync();
+    }
+  }
+
+  #attempt(done: (error: Error | null) => void, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      done(error);
+    }
+  }
+}
+
+function decode(bytes: Uint8Array, group: GroupId): Checkpoint | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(CHECKPOINT_HEADER.magic, true) !== CHECKPOINT_MAGIC) return null;
+  if (view.getUint32(CHECKPOINT_HEADER.version, true) !== WAL_FORMAT_VERSION) return null;
+  const stateAt = CHECKPOINT_HEADER_BYTES + view.getUint32(CHECKPOINT_HEADER.configurationBytes, true);
+  if (stateAt > bytes.length) return null;
+  const configuration = bytes.subarray(CHECKPOINT_HEADER_BYTES, stateAt);
+  if (view.getUint32(CHECKPOINT_HEADER.checksum, true) !== headerChecksum(bytes, configuration)) return null;
+  const uint53 = (offset: number): number => readUint53(view, offset, CheckpointNumberError);
+  const state = bytes.subarray(stateAt);
+  if (state.length !== uint53(CHECKPOINT_HEADER.stateBytes)) return null;
+  if (crc32(state) !== view.getUint32(CHECKPOINT_HEADER.stateChecksum, true)) return null;
+  if (view.getUint32(CHECKPOINT_HEADER.group, true) !== group) return null;
+  return {
+    index: uint53(CHECKPOINT_HEADER.index) as LogIndex,
+    term: uint53(CHECKPOINT_HEADER.term) as Term,
+    checksum: view.getUint32(CHECKPOINT_HEADER.entryChecksum, true),
+    configurationIndex: uint53(CHECKPOINT_HEADER.configurationIndex) as LogIndex,
+    configuration,
+    stateDigest: uint53(CHECKPOINT_HEADER.stateDigest),
+    state,
+  };
+}
+
+function headerChecksum(header: Uint8Array, configuration: Uint8Array): number {
+  return crc32(header.subarray(0, CHECKPOINT_HEADER.checksum), crc32(configuration));
+}
