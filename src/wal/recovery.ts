@@ -103,12 +103,6 @@ function openSegments(disk: Disk, directory: string, watermark: Watermark): Segm
   const last = Math.max(sequences.at(-1) ?? 0, watermark.segment);
   const segments: Segment[] = [];
   for (let sequence = first; sequence <= last; sequence += 1) {
-    if (sequences[sequence - first] !== sequence) {
-      throw new WalRotError(
-        { file: segmentName(sequence), position: 0, index: null },
-        'the segment is missing',
-      );
-    }
     segments.push(openSegment(disk, directory, sequence));
   }
   return segments;
