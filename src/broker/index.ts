@@ -6,5 +6,5 @@ export {
   type Command,
 } from './commands.ts';
 export { InFlightSequences, type Admission } from './in-flight-sequences.ts';
-export { SESSION_LIMITS, type Judgement, type SessionLimits } from './producer-sessions.ts';
+export { SESSION_LIMITS, type Judgement, type Rejection, type SessionLimits } from './producer-sessions.ts';
 export { StateMachine, UnknownEntryKind, type ApplyResult } from './state-machine.ts';

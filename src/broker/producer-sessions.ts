@@ -8,8 +8,15 @@ export type Judgement =
   | { readonly verdict: 'accept' }
   /** It was stored before: this is where. */
   | { readonly verdict: 'duplicate'; readonly index: LogIndex; readonly term: Term }
+  | Rejection;
+
+/** Why a batch is not stored. */
+export type Rejection =
+  /** It leaves a gap, or is too old to be recognised. */
   | { readonly verdict: 'out-of-order'; readonly expected: number }
+  /** The producer is not known, or not any more. */
   | { readonly verdict: 'session-expired' }
+  /** Another process took the producer over. */
   | { readonly verdict: 'stale-epoch'; readonly epoch: number };
 
 const ACCEPT: Judgement = { verdict: 'accept' };

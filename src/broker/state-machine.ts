@@ -10,6 +10,7 @@ import {
   ProducerSessions,
   SESSION_LIMITS,
   type Judgement,
+  type Rejection,
   type SessionLimits,
 } from './producer-sessions.ts';
 
@@ -21,9 +22,7 @@ export type ApplyResult =
   | { readonly result: 'duplicate'; readonly index: LogIndex; readonly term: Term }
   | { readonly result: 'producer-opened'; readonly producerId: number; readonly epoch: number }
   /** The batch was refused; it is void. */
-  | { readonly result: 'out-of-order'; readonly expected: number }
-  | { readonly result: 'session-expired' }
-  | { readonly result: 'stale-epoch'; readonly epoch: number }
+  | { readonly result: 'rejected'; readonly rejection: Rejection }
   /** The entry means nothing to the state machine. */
   | { readonly result: 'none' };
 
@@ -186,16 +185,9 @@ export class StateMachine {
       return ACCEPTED;
     }
     this.#voided.push(entry.index);
-    switch (judgement.verdict) {
-      case 'duplicate':
-        return { result: 'duplicate', index: judgement.index, term: judgement.term };
-      case 'out-of-order':
-        return { result: 'out-of-order', expected: judgement.expected };
-      case 'stale-epoch':
-        return { result: 'stale-epoch', epoch: judgement.epoch };
-      case 'session-expired':
-        return { result: 'session-expired' };
-    }
+    return judgement.verdict === 'duplicate'
+      ? { result: 'duplicate', index: judgement.index, term: judgement.term }
+      : { result: 'rejected', rejection: judgement };
   }
 
   #applyCommand(entry: Entry): ApplyResult {
@@ -211,9 +203,7 @@ const RESULT_CODE: Record<ApplyResult['result'], number> = {
   accepted: 2,
   duplicate: 3,
   'producer-opened': 4,
-  'out-of-order': 5,
-  'session-expired': 6,
-  'stale-epoch': 7,
+  rejected: 5,
 };
 
 /** murmur3's step: cheap, and every bit of the inputs moves about half of the output. */

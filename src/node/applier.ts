@@ -1,0 +1,104 @@
+import { assert } from '../base/assert.ts';
+import type { Entry } from '../base/entry.ts';
+import { NO_INDEX, type LogIndex } from '../base/units.ts';
+import type { ApplyResult, StateMachine } from '../broker/index.ts';
+import type { RaftCore } from '../raft/index.ts';
+import type { Wal } from '../wal/index.ts';
+
+export interface ApplierHandlers {
+  enter(): void;
+  onApplied(entry: Entry, result: ApplyResult): void;
+  /** A run of entries was applied. */
+  onProgress(appliedIndex: LogIndex): void;
+  onFailure(error: Error): void;
+}
+
+/** So much is applied in one turn at most: what is behind must not keep heartbeats waiting. */
+const ENTRIES_PER_TURN_MAX = 8192;
+const BYTES_PER_TURN_MAX = 8 * 1024 * 1024;
+
+/** Feeds committed entries to the state machine, in order, once each. */
+export class Applier {
+  readonly #core: RaftCore;
+  readonly #machine: StateMachine;
+  readonly #wal: Wal;
+  readonly #handlers: ApplierHandlers;
+  #reading = false;
+  #failed = false;
+  #last: Entry | null = null;
+  #appliedBytes = 0;
+
+  constructor(core: RaftCore, machine: StateMachine, wal: Wal, handlers: ApplierHandlers) {
+    this.#core = core;
+    this.#machine = machine;
+    this.#wal = wal;
+    this.#handlers = handlers;
+  }
+
+  /** The entry applied last by this process; null before the first. */
+  get last(): Entry | null {
+    return this.#last;
+  }
+
+  /** Bytes of log applied by this process. */
+  get appliedBytes(): number {
+    return this.#appliedBytes;
+  }
+
+  get isBehind(): boolean {
+    return this.#machine.appliedIndex < this.#core.commitIndex;
+  }
+
+  /** @returns whether there is more to apply at once. */
+  run(): boolean {
+    if (this.#reading || this.#failed || !this.isBehind) return false;
+    const first = (this.#machine.appliedIndex + 1) as LogIndex;
+    const last = Math.min(this.#core.commitIndex, first + ENTRIES_PER_TURN_MAX - 1) as LogIndex;
+    const cached = this.#core.cachedEntries(first, last, BYTES_PER_TURN_MAX);
+    if (cached === null) {
+      this.#readFromDisk(first, last);
+      return false;
+    }
+    this.#apply(cached);
+    return this.isBehind;
+  }
+
+  /** After a start the entries between the checkpoint and the cache come from disk. */
+  #readFromDisk(first: LogIndex, last: LogIndex): void {
+    this.#reading = true;
+    this.#wal.read(first, last - first + 1, BYTES_PER_TURN_MAX, (error, entries) => {
+      this.#handlers.enter();
+      this.#reading = false;
+      if (error === null) this.#apply(entries);
+      else this.#fail(error);
+    });
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    try {
+      for (const entry of entries) {
+        assert(
+          entry.index === this.#machine.appliedIndex + 1 && entry.index <= this.#core.commitIndex,
+          () =>
+            `apply ${entry.index} after ${this.#machine.appliedIndex}, committed ${this.#core.commitIndex}`,
+        );
+        const result = this.#machine.apply(entry);
+        this.#last = entry;
+        this.#appliedBytes += entry.bytes.length;
+        this.#handlers.onApplied(entry, result);
+      }
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    if (entries.length === 0) return;
+    const applied = this.#last?.index ?? NO_INDEX;
+    this.#core.applied(applied);
+    this.#handlers.onProgress(applied);
+  }
+
+  #fail(error: Error): void {
+    this.#failed = true;
+    this.#handlers.onFailure(error);
+  }
+}

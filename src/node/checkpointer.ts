@@ -1,0 +1,95 @@
+import { encodeConfiguration, type Configuration } from '../base/configuration.ts';
+import type { LogIndex } from '../base/units.ts';
+import type { StateMachine } from '../broker/index.ts';
+import type { RaftCore } from '../raft/index.ts';
+import type { CheckpointStore } from '../wal/index.ts';
+import type { Applier } from './applier.ts';
+
+export interface CheckpointerOptions {
+  readonly everyBytes: number;
+  /** The newest committed configuration with its index. */
+  readonly configuration: () => { readonly index: LogIndex; readonly value: Configuration } | null;
+  readonly enter: () => void;
+  readonly onWritten: (index: LogIndex) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * Writes the state machine to disk now and then, so that a start replays a stretch of the log and not all of it.
+ * Taken at an index that is applied and durable here: a checkpoint must never know more than this node's own log.
+ */
+export class Checkpointer {
+  readonly #core: RaftCore;
+  readonly #machine: StateMachine;
+  readonly #applier: Applier;
+  readonly #store: CheckpointStore;
+  readonly #options: CheckpointerOptions;
+  #atBytes = 0;
+  #writing = false;
+  #lastIndex: LogIndex;
+
+  constructor(
+    core: RaftCore,
+    machine: StateMachine,
+    applier: Applier,
+    store: CheckpointStore,
+    lastIndex: LogIndex,
+    options: CheckpointerOptions,
+  ) {
+    this.#core = core;
+    this.#machine = machine;
+    this.#applier = applier;
+    this.#store = store;
+    this.#lastIndex = lastIndex;
+    this.#options = options;
+  }
+
+  get lastIndex(): LogIndex {
+    return this.#lastIndex;
+  }
+
+  /** Begins a checkpoint if enough was applied since the last. */
+  consider(): void {
+    if (this.#applier.appliedBytes - this.#atBytes >= this.#options.everyBytes) this.write(() => undefined);
+  }
+
+  /** Writes a checkpoint of what is applied now, if that is durable here and news. */
+  write(done: () => void): void {
+    const entry = this.#applier.last;
+    const configuration = this.#options.configuration();
+    if (
+      this.#writing ||
+      entry === null ||
+      configuration === null ||
+      entry.index <= this.#lastIndex ||
+      entry.index > this.#core.durableIndex
+    ) {
+      done();
+      return;
+    }
+    this.#writing = true;
+    this.#atBytes = this.#applier.appliedBytes;
+    this.#store.write(
+      {
+        index: entry.index,
+        term: entry.term,
+        checksum: entry.checksum,
+        configurationIndex: configuration.index,
+        configuration: encodeConfiguration(configuration.value),
+        stateDigest: this.#machine.digest(),
+      },
+      this.#machine.checkpoint(),
+      (error) => {
+        this.#options.enter();
+        this.#writing = false;
+        if (error === null) {
+          this.#lastIndex = entry.index;
+          this.#options.onWritten(entry.index);
+        } else {
+          this.#options.onFailure(error);
+        }
+        done();
+      },
+    );
+  }
+}

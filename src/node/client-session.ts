@@ -1,0 +1,165 @@
+import type { CloseReason } from '../base/ports/network.ts';
+import type { LogIndex, NodeId, Term } from '../base/units.ts';
+import {
+  decodeAppend,
+  decodeOpenProducer,
+  decodeRead,
+  decodeTransferLeadership,
+  encodeAppendResults,
+  encodeProducerOpened,
+  encodeReadResult,
+  encodeStatusResult,
+  encodeTransferred,
+  type AppendResultRun,
+  type ReadResult,
+  type Transferred,
+} from '../wire/client-codec.ts';
+import { encodeError, errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
+import { LIMITS } from '../wire/limits.ts';
+import type { NodeStatus } from '../wire/status-schema.ts';
+import type { AppendPath, AppendWaiter } from './append-path.ts';
+import type { InboundConnection, InboundOwner } from './inbound.ts';
+import type { ReadPath, ReadWaiter } from './read-path.ts';
+
+export interface SessionServices {
+  readonly appends: AppendPath;
+  readonly reads: ReadPath;
+  /** The node is on its way out: nothing new is taken. */
+  readonly stopping: () => boolean;
+  readonly status: () => NodeStatus;
+  readonly transfer: (target: NodeId | null, done: (result: Transferred | ErrorInfo) => void) => void;
+  /** Something is queued for this session: flush it at the end of the turn. */
+  readonly dirty: (session: ClientSession) => void;
+  readonly onGone: (session: ClientSession) => void;
+}
+
+/** One connection of a client or an operator. Answers are queued and leave in one write at the end of the turn. */
+export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter {
+  readonly bodyBytesMax: number = LIMITS.clientFrameBytesMax;
+  readonly #connection: InboundConnection;
+  readonly #services: SessionServices;
+  #isDirty = false;
+  /** Acknowledgements of this turn, as runs of consecutive request ids with consecutive indexes. */
+  #runs: { firstRequestId: number; count: number; firstIndex: LogIndex; term: Term }[] = [];
+
+  constructor(connection: InboundConnection, services: SessionServices) {
+    this.#connection = connection;
+    this.#services = services;
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  onFrame(frame: Frame): void {
+    if (this.#services.stopping()) {
+      this.failed(
+        frame.requestId,
+        errorInfo('SHUTTING_DOWN', 'this node is stopping; another one takes over'),
+      );
+      return;
+    }
+    switch (frame.kind) {
+      case FrameKind.APPEND: {
+        const request = decodeAppend(frame);
+        this.#services.appends.append(this, frame.requestId, request.batch, request.bodyChecksum);
+        return;
+      }
+      case FrameKind.READ:
+        this.#services.reads.read(this, frame.requestId, decodeRead(frame.body));
+        return;
+      case FrameKind.OPEN_PRODUCER:
+        this.#services.appends.openProducer(
+          this,
+          frame.requestId,
+          decodeOpenProducer(frame.body).inFlightMax,
+        );
+        return;
+      case FrameKind.STATUS:
+        this.#send(FrameKind.STATUS_RESULT, frame.requestId, [encodeStatusResult(this.#services.status())]);
+        return;
+      case FrameKind.TRANSFER_LEADERSHIP:
+        this.#transfer(frame);
+        return;
+      default:
+        this.failed(frame.requestId, errorInfo('BAD_REQUEST', `frame of kind ${frame.kind} is no request`));
+    }
+  }
+
+  onDrain(): void {
+    // Answers are bounded by what was asked for; the connection cuts itself off when too much lies unread.
+  }
+
+  onClose(_reason: CloseReason): void {
+    this.#services.onGone(this);
+  }
+
+  appended(requestId: number, index: LogIndex, term: Term): void {
+    const run = this.#runs.at(-1);
+    if (
+      run !== undefined &&
+      requestId === run.firstRequestId + run.count &&
+      index === run.firstIndex + run.count &&
+      term === run.term
+    ) {
+      run.count += 1;
+    } else {
+      this.#runs.push({ firstRequestId: requestId, count: 1, firstIndex: index, term });
+    }
+    this.#markDirty();
+  }
+
+  producerOpened(requestId: number, producerId: number, epoch: number): void {
+    this.#send(FrameKind.PRODUCER_OPENED, requestId, [encodeProducerOpened({ producerId, epoch })]);
+  }
+
+  answer(requestId: number, answer: ReadResult): void {
+    this.#connection.send(encodeFrame(FrameKind.READ_RESULT, requestId, encodeReadResult(answer)));
+    this.#markDirty();
+  }
+
+  failed(requestId: number, error: ErrorInfo): void {
+    this.#flushRuns();
+    this.#send(FrameKind.ERROR, requestId, [encodeError(error)]);
+  }
+
+  /** End of the turn. */
+  flush(): void {
+    this.#isDirty = false;
+    this.#flushRuns();
+    this.#connection.flush();
+  }
+
+  /** Says goodbye and ends the connection. */
+  close(): void {
+    this.flush();
+    this.#connection.close();
+  }
+
+  #transfer(frame: Frame): void {
+    const { target } = decodeTransferLeadership(frame.body);
+    this.#services.transfer(target, (result) => {
+      if ('code' in result) this.failed(frame.requestId, result);
+      else this.#send(FrameKind.TRANSFERRED, frame.requestId, [encodeTransferred(result)]);
+    });
+  }
+
+  #send(kind: Frame['kind'], requestId: number, chunks: readonly Uint8Array[]): void {
+    this.#connection.send(encodeFrame(kind, requestId, chunks));
+    this.#markDirty();
+  }
+
+  #flushRuns(): void {
+    if (this.#runs.length === 0) return;
+    const runs: readonly AppendResultRun[] = this.#runs;
+    this.#runs = [];
+    this.#connection.send(encodeFrame(FrameKind.APPEND_RESULTS, 0, [encodeAppendResults(runs)]));
+  }
+
+  #markDirty(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#services.dirty(this);
+  }
+}

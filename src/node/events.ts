@@ -1,0 +1,100 @@
+import type { RaftEvent } from '../raft/index.ts';
+
+/** Something that a person watching this node would want to know. */
+export interface NodeEvent {
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly level: 'info' | 'warn' | 'error';
+  /** Stable, kebab-case: what happened. */
+  readonly code: string;
+  /** One line that says what happened and why. */
+  readonly text: string;
+  readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+type Narrated = Omit<NodeEvent, 'at' | 'code'>;
+
+/** Tells a consensus event in words. `tickMs` turns the core's ticks into milliseconds. */
+export function narrate(event: RaftEvent, tickMs: number): Narrated {
+  switch (event.type) {
+    case 'role-changed':
+      return info(`${event.from} → ${event.to} in term ${event.term}: ${event.why}`, {
+        term: event.term,
+        from: event.from,
+        to: event.to,
+      });
+    case 'leader-changed':
+      return event.leader === null
+        ? warn(`no leader in term ${event.term}: ${event.why}`, { term: event.term, leader: null })
+        : info(`${event.leader} leads term ${event.term}: ${event.why}`, {
+            term: event.term,
+            leader: event.leader,
+          });
+    case 'term-changed':
+      return info(`term ${event.from} → ${event.term}: ${event.why}`, { from: event.from, term: event.term });
+    case 'campaign-started':
+      return warn(campaignText(event, tickMs), { term: event.term, kind: event.kind, reason: event.reason });
+    case 'vote-cast':
+      return info(
+        `${event.verdict === 'granted' ? 'granted' : 'refused'} ${event.kind} to ${event.candidate} for term ${event.term}: ${event.why}`,
+        { term: event.term, kind: event.kind, candidate: event.candidate, verdict: event.verdict },
+      );
+    case 'vote-received':
+      return info(
+        event.verdict === 'granted'
+          ? `${event.from} granted its ${event.kind} for term ${event.term}`
+          : `${event.from} refused its ${event.kind} for term ${event.term}: ${event.verdict}`,
+        { term: event.term, kind: event.kind, from: event.from, verdict: event.verdict },
+      );
+    case 'election-won':
+      return info(
+        `won the election of term ${event.term} with ${event.votes.length} of ${event.voters} votes (${event.votes.join(', ')})`,
+        { term: event.term, votes: event.votes.join(','), voters: event.voters },
+      );
+    case 'transfer-started':
+      return info(`handing leadership of term ${event.term} to ${event.target}`, {
+        term: event.term,
+        target: event.target,
+      });
+    case 'transfer-ended':
+      return (event.outcome === 'done' ? info : warn)(`hand-over to ${event.target}: ${event.outcome}`, {
+        term: event.term,
+        target: event.target,
+        outcome: event.outcome,
+      });
+    case 'log-truncated':
+      return warn(
+        `dropped entries ${event.from} to ${event.lastIndexBefore}: they were never committed and the leader of term ${event.term} has others there`,
+        { term: event.term, from: event.from, lastIndexBefore: event.lastIndexBefore },
+      );
+    case 'configuration-committed':
+      return info(
+        `configuration at index ${event.index} committed: ${event.configuration.members.map((member) => member.id).join(', ')} (cluster ${event.configuration.clusterId})`,
+        { index: event.index, clusterId: event.configuration.clusterId },
+      );
+    case 'follower-state':
+      return info(`replication to ${event.follower}: ${event.state} (${event.why})`, {
+        follower: event.follower,
+        state: event.state,
+      });
+  }
+}
+
+function campaignText(event: Extract<RaftEvent, { type: 'campaign-started' }>, tickMs: number): string {
+  const why = {
+    timeout: `no word from a leader for ${event.silentTicks * tickMs} ms`,
+    'leader-gone': 'the leader closed its connection and refuses a new one',
+    transfer: 'the leader asked for it',
+  }[event.reason];
+  return event.kind === 'pre-vote'
+    ? `asks whether it could win term ${event.term} (pre-vote): ${why}`
+    : `stands for election in term ${event.term}: ${why}`;
+}
+
+function info(text: string, fields: Narrated['fields']): Narrated {
+  return { level: 'info', text, fields };
+}
+
+function warn(text: string, fields: Narrated['fields']): Narrated {
+  return { level: 'warn', text, fields };
+}

@@ -1,0 +1,627 @@
+import { assert } from '../base/assert.ts';
+import { FORMAT_VERSION, type Configuration } from '../base/configuration.ts';
+import type { Clock } from '../base/ports/clock.ts';
+import type { Disk } from '../base/ports/disk.ts';
+import type { Listener, Network } from '../base/ports/network.ts';
+import type { Prng } from '../base/prng.ts';
+import { FIRST_GROUP, NO_INDEX, UNKNOWN_INCARNATION, type LogIndex, type NodeId } from '../base/units.ts';
+import type { StateMachine } from '../broker/index.ts';
+import { RAFT_DEFAULTS, RaftCore, type RaftEvent, type Ready } from '../raft/index.ts';
+import type { Transferred } from '../wire/client-codec.ts';
+import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import type { Hello, HelloAck } from '../wire/handshake.ts';
+import { LIMITS } from '../wire/limits.ts';
+import type { NodeStatus } from '../wire/status-schema.ts';
+import { AckGate } from './ack-gate.ts';
+import { AppendPath } from './append-path.ts';
+import { Applier } from './applier.ts';
+import { Checkpointer } from './checkpointer.ts';
+import { ClientSession, type SessionServices } from './client-session.ts';
+import { ElectionRecord } from './election-record.ts';
+import type { NodeError } from './errors.ts';
+import { narrate, type NodeEvent } from './events.ts';
+import { applyFailure, diskFailure, listenFailure, turnedAway } from './failures.ts';
+import { InboundConnection, type InboundOwner } from './inbound.ts';
+import { asNodeId, checkOptions, hostPort, type HostPort, type NodeOptions } from './options.ts';
+import { Peers } from './peers.ts';
+import { ReadPath } from './read-path.ts';
+import { buildStatus } from './status.ts';
+import { openStorage, type Storage } from './storage.ts';
+import { TurnLoop } from './turn-loop.ts';
+
+export interface NodePorts {
+  readonly disk: Disk;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly prng: Prng;
+}
+
+export interface NodeHandlers {
+  onEvent(event: NodeEvent): void;
+  /** Listening and taking part. */
+  onReady(status: NodeStatus): void;
+  /** This node cannot go on and has stopped acknowledging: the process should end. */
+  onFatal(error: NodeError): void;
+}
+
+/** How a running node is spoken to by its process. */
+export interface DledgerNode {
+  status(): NodeStatus;
+  /** Hands leadership over first if `handOver`, then says goodbye to everybody and closes the log. */
+  stop(options: { readonly handOver: boolean; readonly timeoutMs: number }, done: () => void): void;
+}
+
+/**
+ * Opens the data directory, recovers, listens and takes part in the cluster.
+ * @throws NodeError where the options or the data directory do not allow it. A port in use comes through `onFatal`.
+ */
+export function startNode(options: NodeOptions, ports: NodePorts, handlers: NodeHandlers): DledgerNode {
+  checkOptions(options);
+  return new Node(options, ports, handlers);
+}
+
+/** Composition: owns one of each part, moves what one part says to the others, and holds no rule of theirs. */
+class Node implements DledgerNode {
+  readonly #options: NodeOptions;
+  readonly #ports: NodePorts;
+  readonly #handlers: NodeHandlers;
+  readonly #id: NodeId;
+  readonly #bootId: number;
+  readonly #startedAtMs: number;
+  readonly #addresses: { readonly id: NodeId; readonly address: HostPort }[];
+  readonly #storage: Storage;
+  readonly #core: RaftCore;
+  readonly #machine: StateMachine;
+  readonly #loop: TurnLoop;
+  readonly #peers: Peers;
+  readonly #appends: AppendPath;
+  readonly #reads: ReadPath;
+  readonly #applier: Applier;
+  readonly #checkpointer: Checkpointer;
+  readonly #gate = new AckGate();
+  readonly #elections: ElectionRecord;
+  readonly #inbound = new Set<InboundConnection>();
+  readonly #sessions = new Set<ClientSession>();
+  readonly #dirtySessions = new Set<ClientSession>();
+  readonly #counters: Record<string, number> = {};
+  readonly #readTokens = new Map<number, (index: LogIndex | null) => void>();
+  #nextReadToken = 1;
+  #configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
+  #transfer: {
+    readonly startedAtMs: number;
+    readonly done: (result: Transferred | ErrorInfo) => void;
+  } | null = null;
+  #listener: Listener | null = null;
+  #state: 'running' | 'stopping' | 'stopped' | 'failed' = 'running';
+
+  constructor(options: NodeOptions, ports: NodePorts, handlers: NodeHandlers) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#handlers = handlers;
+    this.#id = asNodeId(options.id);
+    this.#bootId = ports.prng.safeInteger();
+    this.#startedAtMs = ports.clock.unixMs();
+    this.#addresses = options.peers.map((peer) => ({
+      id: asNodeId(peer.id),
+      address: hostPort(peer.address),
+    }));
+    this.#loop = new TurnLoop(ports.clock, options.tickMs, options.electionTimeoutMsMin / 2, {
+      onTicks: (count) => {
+        for (let tick = 0; tick < count; tick += 1) this.#core.tick();
+      },
+      onPause: (gapMs) => this.#onPause(gapMs),
+      onTurnEnd: () => this.#turnEnd(),
+    });
+    this.#storage = openStorage(options, ports, {
+      onDurable: (number) => {
+        this.#loop.enter();
+        if (this.#isAlive) this.#core.persisted(number);
+      },
+      onFailure: (error) => this.#fail(diskFailure(error)),
+    });
+    this.#configuration = this.#storage.configuration;
+    this.#machine = this.#storage.machine;
+    this.#core = this.#makeCore();
+    this.#elections = new ElectionRecord(ports.clock);
+    this.#peers = this.#makePeers();
+    this.#appends = new AppendPath(this.#core, this.#machine, this.#gate, options.batchBytesMax, () =>
+      this.#notLeader(),
+    );
+    this.#reads = this.#makeReads();
+    this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, {
+      enter: () => this.#loop.enter(),
+      onApplied: (entry, result) => this.#appends.onApplied(entry, result),
+      onProgress: (index) => {
+        this.#storage.wal.noteCommit(index);
+        this.#reads.onApplied();
+      },
+      onFailure: (error) => this.#fail(applyFailure(error)),
+    });
+    this.#checkpointer = new Checkpointer(
+      this.#core,
+      this.#machine,
+      this.#applier,
+      this.#storage.checkpoints,
+      this.#storage.checkpointIndex,
+      {
+        everyBytes: options.checkpointEveryBytes,
+        configuration: () => this.#configuration,
+        enter: () => this.#loop.enter(),
+        onWritten: (index) => this.#event('info', 'checkpoint', `checkpoint at index ${index}`, { index }),
+        onFailure: (error) => this.#fail(diskFailure(error)),
+      },
+    );
+    this.#announceStart();
+    this.#listen();
+  }
+
+  status(): NodeStatus {
+    return buildStatus({
+      options: this.#options,
+      core: this.#core.status(),
+      clusterId: this.#configuration?.value.clusterId ?? this.#storage.identity.clusterId,
+      incarnation: this.#storage.identity.incarnation,
+      bootId: this.#bootId,
+      startedAtMs: this.#startedAtMs,
+      address: this.#clientAddress(),
+      addresses: this.#addresses,
+      appliedIndex: this.#machine.appliedIndex,
+      lastElection: this.#elections.last,
+      tickMs: this.#options.tickMs,
+      counters: {
+        ...this.#counters,
+        ...this.#appends.counters(),
+        ...this.#reads.counters(),
+        ...this.#peers.counters(),
+        ...this.#storage.counters(),
+        clientConnections: this.#sessions.size,
+        checkpointIndex: this.#checkpointer.lastIndex,
+      },
+    });
+  }
+
+  stop(options: { readonly handOver: boolean; readonly timeoutMs: number }, done: () => void): void {
+    if (this.#state !== 'running') {
+      done();
+      return;
+    }
+    this.#loop.enter();
+    const begun = options.handOver && this.#core.role === 'leader' && this.#core.transferLeadership(null).ok;
+    if (!begun) {
+      this.#shutDown(done);
+      return;
+    }
+    this.#event('info', 'stopping', 'stopping: handing leadership over first', {});
+    let ended = false;
+    const end = (): void => {
+      if (ended) return;
+      ended = true;
+      timer.cancel();
+      this.#shutDown(done);
+    };
+    const timer = this.#ports.clock.setTimer(options.timeoutMs, () => {
+      this.#loop.enter();
+      end();
+    });
+    this.#transfer = { startedAtMs: this.#ports.clock.monotonicMs(), done: end };
+  }
+
+  get #isAlive(): boolean {
+    return this.#state === 'running' || this.#state === 'stopping';
+  }
+
+  // What the parts are made from.
+
+  #makeCore(): RaftCore {
+    const options = this.#options;
+    const ticks = (ms: number): number => Math.max(1, Math.round(ms / options.tickMs));
+    return new RaftCore({
+      ...RAFT_DEFAULTS,
+      id: this.#id,
+      incarnation: this.#storage.identity.incarnation,
+      group: FIRST_GROUP,
+      prng: this.#ports.prng.fork(),
+      electionTimeoutTicksMin: ticks(options.electionTimeoutMsMin),
+      electionTimeoutTicksMax: ticks(options.electionTimeoutMsMax),
+      heartbeatTicks: ticks(options.heartbeatMs),
+      transferTimeoutTicks: ticks(options.electionTimeoutMsMax),
+      cacheBytesMax: options.cacheBytesMax,
+      priority: options.priority,
+      bootstrap: { configuration: this.#foundingConfiguration() },
+      recovered: this.#storage.recovered,
+    });
+  }
+
+  /** What this node would found a cluster with, should it be the first leader ever. */
+  #foundingConfiguration(): Configuration {
+    let clusterId = '';
+    for (let word = 0; word < 4; word += 1)
+      clusterId += this.#ports.prng.uint32().toString(16).padStart(8, '0');
+    const members = this.#options.peers
+      .map((peer) => ({
+        id: asNodeId(peer.id),
+        incarnation: UNKNOWN_INCARNATION,
+        role: 'voter' as const,
+        peerAddress: peer.address,
+        clientAddress: peer.address,
+      }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    return { clusterId, formatVersion: FORMAT_VERSION, members };
+  }
+
+  #makePeers(): Peers {
+    return new Peers(this.#id, FIRST_GROUP, this.#addresses, this.#ports, {
+      enter: () => this.#loop.enter(),
+      hello: (lane) => this.#hello(lane),
+      configuration: () => this.#configuration?.value ?? null,
+      clusterId: () => this.#clusterId(),
+      identified: (id, incarnation, priority) => this.#core.peerIdentified(id, incarnation, priority),
+      reachable: (id, lane, up) => {
+        this.#core.peerReachable(id, lane, up);
+        if (lane === 'control') {
+          this.#event(
+            up ? 'info' : 'warn',
+            up ? 'peer-up' : 'peer-down',
+            up ? `connected to ${id}` : `lost the connection to ${id}`,
+            { peer: id },
+          );
+        }
+      },
+      gone: (id, how) => {
+        if (this.#core.leader !== id) return;
+        this.#event(
+          'warn',
+          'leader-gone',
+          `the leader ${id} is gone: it closed its connection and ${how === 'refused' ? 'refuses a new one' : 'a new process answers'}`,
+          { leader: id, how },
+        );
+        this.#core.leaderGone(id);
+      },
+      message: (message) => this.#core.step(message),
+      turnedAway: (by, error) => this.#fail(turnedAway(by, error)),
+      notice: (code, text, fields) => this.#event('warn', code, text, fields),
+    });
+  }
+
+  #makeReads(): ReadPath {
+    return new ReadPath({
+      core: this.#core,
+      machine: this.#machine,
+      wal: this.#storage.wal,
+      clock: this.#ports.clock,
+      enter: () => this.#loop.enter(),
+      refusalHint: () => this.#notLeader(),
+      confirmLeadership: (done) => this.#confirmLeadership(done),
+    });
+  }
+
+  // The turn.
+
+  /** Works off what the turn's input caused, until nothing is left that can be done now. */
+  #turnEnd(): void {
+    if (!this.#isAlive) return;
+    this.#core.clock(this.#ports.clock.unixMs());
+    let moreToApply = false;
+    do {
+      this.#appends.propose();
+      while (this.#core.hasReady()) this.#execute(this.#core.ready());
+      moreToApply = this.#applier.run();
+    } while (this.#isAlive && this.#core.hasReady());
+    if (!this.#isAlive) return;
+    this.#peers.flush();
+    for (const session of this.#dirtySessions) session.flush();
+    this.#dirtySessions.clear();
+    this.#checkpointer.consider();
+    if (moreToApply) this.#ports.clock.defer(() => this.#loop.enter());
+  }
+
+  #execute(ready: Ready): void {
+    for (const event of ready.events) this.#onRaftEvent(event);
+    for (const message of ready.messages) this.#peers.send(message);
+    // AppendEntries leave before the write is issued: the followers' syncs run beside this one, not after it.
+    if (ready.entries.length > 0) this.#peers.flush();
+    if (ready.mustPersist) {
+      this.#storage.wal.submit({
+        number: ready.number,
+        hardState: ready.hardState,
+        truncateFrom: ready.truncateFrom,
+        entries: ready.entries,
+      });
+    }
+    for (const grant of ready.reads) this.#answerToken(grant.token, grant.index);
+    for (const token of ready.readsRefused) this.#answerToken(token, null);
+    for (const id of ready.resetBulkLanes) this.#peers.resetBulkLane(id);
+    for (const request of ready.logReads) {
+      this.#storage.wal.read(
+        request.firstIndex,
+        request.entriesMax,
+        request.bytesMax,
+        (error, entries, previousChecksum) => {
+          this.#loop.enter();
+          if (error !== null)
+            this.#event(
+              'warn',
+              'log-read-failed',
+              `cannot read the log for ${request.to}: ${error.message}`,
+              { peer: request.to },
+            );
+          this.#core.logRead(request, error === null ? entries : [], previousChecksum);
+        },
+      );
+    }
+  }
+
+  #onPause(gapMs: number): void {
+    if (!this.#isAlive) return;
+    this.#count('pauses');
+    this.#event('warn', 'paused', `this process stood still for ${Math.round(gapMs)} ms`, {
+      gapMs: Math.round(gapMs),
+    });
+    this.#core.pauseDetected();
+    if (this.#core.role === 'leader') {
+      this.#gate.close(
+        (done) => this.#confirmLeadership(done),
+        () => errorInfo('LEADERSHIP_LOST', 'this node stood still, and another leads now'),
+      );
+    }
+  }
+
+  #confirmLeadership(done: (index: LogIndex | null) => void): void {
+    const token = this.#nextReadToken;
+    this.#nextReadToken += 1;
+    this.#readTokens.set(token, done);
+    this.#core.readIndex(token);
+  }
+
+  #answerToken(token: number, index: LogIndex | null): void {
+    const done = this.#readTokens.get(token);
+    assert(done !== undefined, () => `read token ${token} was answered twice`);
+    this.#readTokens.delete(token);
+    done(index);
+  }
+
+  #onRaftEvent(event: RaftEvent): void {
+    const { level, text, fields } = narrate(event, this.#options.tickMs);
+    this.#event(level, event.type, text, fields);
+    this.#elections.observe(event);
+    if (event.type === 'role-changed' && event.from === 'leader') {
+      this.#appends.leadershipLost();
+      this.#reads.onLeadershipLost();
+    }
+    if (event.type === 'configuration-committed') {
+      this.#configuration = { index: event.index, value: event.configuration };
+      this.#storage.foundCluster(event.configuration.clusterId);
+    }
+    if (event.type === 'transfer-ended') this.#transferEnded(event);
+  }
+
+  #transferEnded(event: Extract<RaftEvent, { type: 'transfer-ended' }>): void {
+    const transfer = this.#transfer;
+    this.#transfer = null;
+    if (transfer === null) return;
+    const tookMs = this.#ports.clock.monotonicMs() - transfer.startedAtMs;
+    transfer.done(
+      event.outcome === 'done'
+        ? { from: this.#id, to: event.target, term: this.#core.term, tookMs }
+        : errorInfo(
+            'TRANSFER_REFUSED',
+            `the hand-over to ${event.target} ended without effect (${event.outcome}) after ${Math.round(tookMs)} ms`,
+          ),
+    );
+  }
+
+  // Connections from outside.
+
+  #listen(): void {
+    const listen = this.#options.listen ?? this.#addresses.find((peer) => peer.id === this.#id)?.address;
+    assert(listen !== undefined, () => `${this.#id} has no address`);
+    this.#ports.network.listen({
+      host: listen.host,
+      port: listen.port,
+      onConnection: (connection) => {
+        const inbound = new InboundConnection(connection, this.#ports.clock, {
+          enter: () => this.#loop.enter(),
+          admit: (hello, from) => this.#admit(hello, from),
+          onBadPeer: (remoteAddress, code, message) => {
+            this.#count('badConnections');
+            this.#event(
+              'warn',
+              'bad-connection',
+              `closed a connection from ${remoteAddress}: ${message} (${code})`,
+              { remoteAddress, code },
+            );
+          },
+          onGone: (gone) => this.#inbound.delete(gone),
+        });
+        this.#inbound.add(inbound);
+        return inbound;
+      },
+      onListening: (listener) => {
+        this.#listener = listener;
+        this.#loop.enter();
+        this.#loop.start();
+        this.#peers.open();
+        this.#handlers.onReady(this.status());
+      },
+      onError: (error) => this.#fail(listenFailure(error, listen)),
+    });
+  }
+
+  #admit(
+    hello: Hello,
+    connection: InboundConnection,
+  ): { owner: InboundOwner; ack: HelloAck } | { refusal: ErrorInfo } {
+    if (this.#state !== 'running') return { refusal: errorInfo('SHUTTING_DOWN', `${this.#id} is stopping`) };
+    const owner =
+      hello.role === 'peer' ? this.#peers.admit(hello, connection) : this.#admitClient(hello, connection);
+    return 'code' in owner ? { refusal: owner } : { owner, ack: this.#helloAck() };
+  }
+
+  #admitClient(hello: Hello, connection: InboundConnection): InboundOwner | ErrorInfo {
+    const ours = this.#clusterId();
+    if (hello.clusterId !== null && ours !== null && hello.clusterId !== ours) {
+      return errorInfo('WRONG_CLUSTER', `${this.#id} belongs to cluster ${ours}, not to ${hello.clusterId}`);
+    }
+    if (this.#sessions.size >= this.#options.clientConnectionsMax) {
+      return errorInfo('OVERLOADED', `${this.#sessions.size} clients are connected already`);
+    }
+    const services = this.#sessionServices();
+    const session = new ClientSession(connection, services);
+    this.#sessions.add(session);
+    return session;
+  }
+
+  #sessionServices(): SessionServices {
+    return {
+      appends: this.#appends,
+      reads: this.#reads,
+      stopping: () => this.#state !== 'running',
+      status: () => this.status(),
+      transfer: (target, done) => this.#beginTransfer(target, done),
+      dirty: (session) => this.#dirtySessions.add(session),
+      onGone: (session) => {
+        this.#sessions.delete(session);
+        this.#dirtySessions.delete(session);
+      },
+    };
+  }
+
+  #beginTransfer(target: NodeId | null, done: (result: Transferred | ErrorInfo) => void): void {
+    if (this.#core.role !== 'leader') {
+      done(this.#notLeader());
+      return;
+    }
+    const result = this.#core.transferLeadership(target);
+    if (!result.ok) {
+      done(
+        errorInfo(
+          'TRANSFER_REFUSED',
+          `leadership is not handed to ${target ?? 'anybody'}: ${result.refusal}`,
+        ),
+      );
+      return;
+    }
+    this.#transfer = { startedAtMs: this.#ports.clock.monotonicMs(), done };
+  }
+
+  #notLeader(): ErrorInfo {
+    const leader = this.#core.leader;
+    if (leader === null || leader === this.#id)
+      return errorInfo('NO_LEADER', `${this.#id} knows no leader at the moment (term ${this.#core.term})`);
+    const member = this.#configuration?.value.members.find((candidate) => candidate.id === leader);
+    const address =
+      member?.clientAddress ?? this.#options.peers.find((peer) => peer.id === leader)?.address ?? null;
+    return errorInfo('NOT_LEADER', `${this.#id} does not lead; ${leader} does`, {
+      leaderId: leader,
+      leaderAddress: address,
+    });
+  }
+
+  // Identity.
+
+  #clusterId(): string | null {
+    return this.#configuration?.value.clusterId ?? this.#storage.identity.clusterId;
+  }
+
+  #clientAddress(): string {
+    return this.#options.peers.find((peer) => peer.id === this.#id)?.address ?? '';
+  }
+
+  #hello(lane: 'control' | 'bulk'): Hello {
+    return {
+      protocolVersion: LIMITS.protocolVersion,
+      role: 'peer',
+      lane,
+      clusterId: this.#clusterId(),
+      nodeId: this.#id,
+      incarnation: this.#storage.identity.incarnation,
+      bootId: this.#bootId,
+      priority: this.#options.priority,
+      softwareVersion: this.#options.softwareVersion,
+      credentials: null,
+    };
+  }
+
+  #helloAck(): HelloAck {
+    const hint = this.#notLeader();
+    return {
+      protocolVersion: LIMITS.protocolVersion,
+      clusterId: this.#clusterId(),
+      nodeId: this.#id,
+      incarnation: this.#storage.identity.incarnation,
+      bootId: this.#bootId,
+      priority: this.#options.priority,
+      softwareVersion: this.#options.softwareVersion,
+      leaderId: this.#core.leader,
+      leaderAddress: this.#core.leader === this.#id ? this.#clientAddress() : hint.leaderAddress,
+      limits: {
+        batchBytesMax: this.#options.batchBytesMax,
+        recordBytesMax: this.#options.batchBytesMax,
+        inFlightMax: this.#options.inFlightMax,
+      },
+      durability: this.#options.durability,
+    };
+  }
+
+  // Beginning and end.
+
+  #announceStart(): void {
+    const { recovered, identity } = this.#storage;
+    this.#event(
+      'info',
+      'started',
+      recovered.lastIndex === NO_INDEX
+        ? `${this.#id} starts with an empty log (incarnation ${identity.incarnation})`
+        : `${this.#id} starts with entries ${recovered.firstIndex} to ${recovered.lastIndex}, term ${recovered.hardState.term}, checkpoint at ${this.#storage.checkpointIndex}`,
+      { lastIndex: recovered.lastIndex, term: recovered.hardState.term },
+    );
+    if (!recovered.hardStateTrusted) {
+      this.#event(
+        'error',
+        'vote-lost',
+        "the record of this node's votes is damaged or behind its log: it follows, but neither votes nor leads",
+        {},
+      );
+    }
+  }
+
+  #shutDown(done: () => void): void {
+    if (this.#state !== 'running') {
+      done();
+      return;
+    }
+    this.#state = 'stopping';
+    this.#appends.leadershipLost();
+    this.#listener?.close();
+    this.#peers.flush();
+    for (const session of this.#sessions) session.close();
+    this.#checkpointer.write(() => {
+      this.#loop.stop();
+      this.#reads.stop();
+      this.#state = 'stopped';
+      this.#peers.close();
+      for (const connection of this.#inbound) connection.close();
+      this.#storage.close(done);
+    });
+  }
+
+  #fail(error: NodeError): void {
+    if (!this.#isAlive) return;
+    this.#state = 'failed';
+    this.#event('error', 'fatal', `${error.message}; ${error.next}`, { code: error.code });
+    this.#loop.stop();
+    this.#reads.stop();
+    this.#listener?.close();
+    this.#peers.close();
+    for (const connection of this.#inbound) connection.close();
+    this.#handlers.onFatal(error);
+  }
+
+  #event(level: NodeEvent['level'], code: string, text: string, fields: NodeEvent['fields']): void {
+    this.#handlers.onEvent({ at: this.#ports.clock.unixMs(), level, code, text, fields });
+  }
+
+  #count(counter: string): void {
+    this.#counters[counter] = (this.#counters[counter] ?? 0) + 1;
+  }
+}

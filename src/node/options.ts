@@ -1,0 +1,152 @@
+import { isNodeId, type NodeId } from '../base/units.ts';
+import { MEMBERS_MAX } from '../base/configuration.ts';
+import { NodeError } from './errors.ts';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface NodeOptions {
+  readonly id: string;
+  /** All voters of the cluster as this operator knows them, this node included. Founds a cluster; later only a hint. */
+  readonly peers: readonly { readonly id: string; readonly address: string }[];
+  /** Absolute. */
+  readonly dataDirectory: string;
+  /** Where to listen; by default the address that `peers` gives for this id. */
+  readonly listen?: HostPort;
+  /** Larger is preferred as leader. Default 0. */
+  readonly priority: number;
+  /** Milliseconds of one tick of the consensus core. Default 10. */
+  readonly tickMs: number;
+  /** Default 50. */
+  readonly heartbeatMs: number;
+  /** An election timeout is drawn from [min, max]. Default 150 to 300. */
+  readonly electionTimeoutMsMin: number;
+  readonly electionTimeoutMsMax: number;
+  /** Default 64 MiB. */
+  readonly segmentBytes: number;
+  /** Recent entries kept in memory, for followers and readers. Default 16 MiB. */
+  readonly cacheBytesMax: number;
+  /** Largest batch a client may append, in bytes of its encoding. Default 1 MiB. */
+  readonly batchBytesMax: number;
+  /** Most batches one producer may have in flight. Default 8,192. */
+  readonly inFlightMax: number;
+  /** A checkpoint of the state machine is taken after this many bytes of log. Default 64 MiB. */
+  readonly checkpointEveryBytes: number;
+  /** Most connections from clients. Default 1,024; peers have places of their own. */
+  readonly clientConnectionsMax: number;
+  /**
+   * `unsafe-no-sync` acknowledges from the page cache: a power cut may lose what was acknowledged. For measuring what
+   * durability costs, never for data.
+   */
+  readonly durability: 'quorum-sync' | 'unsafe-no-sync';
+  /** Version string for status and handshakes. */
+  readonly softwareVersion: string;
+}
+
+export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' | 'listen'> = {
+  priority: 0,
+  tickMs: 10,
+  heartbeatMs: 50,
+  electionTimeoutMsMin: 150,
+  electionTimeoutMsMax: 300,
+  segmentBytes: 64 * 1024 * 1024,
+  cacheBytesMax: 16 * 1024 * 1024,
+  batchBytesMax: 1024 * 1024,
+  inFlightMax: 8192,
+  checkpointEveryBytes: 64 * 1024 * 1024,
+  clientConnectionsMax: 1024,
+  durability: 'quorum-sync',
+  softwareVersion: '0.1.0',
+};
+
+/** Reads `host:port`; IPv6 hosts stand in brackets. @returns null where it is neither. */
+export function parseHostPort(text: string): HostPort | null {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return null;
+  const port = Number(match[3]);
+  if (port > 65_535) return null;
+  return { host: match[1] ?? match[2] ?? '', port };
+}
+
+/** @throws NodeError BAD_OPTIONS */
+export function hostPort(text: string): HostPort {
+  const parsed = parseHostPort(text);
+  if (parsed === null) {
+    throw new NodeError(
+      'BAD_OPTIONS',
+      `${JSON.stringify(text)} is no address`,
+      'write addresses as host:port',
+    );
+  }
+  return parsed;
+}
+
+/** @throws NodeError BAD_OPTIONS that names the option and what it must be. */
+export function checkOptions(options: NodeOptions): void {
+  const refuse = (message: string, next: string): never => {
+    throw new NodeError('BAD_OPTIONS', message, next);
+  };
+  if (!isNodeId(options.id)) {
+    refuse(
+      `node id ${JSON.stringify(options.id)} is not valid`,
+      'use 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit',
+    );
+  }
+  if (options.peers.length === 0 || options.peers.length > MEMBERS_MAX) {
+    refuse(`${options.peers.length} peers`, `name 1 to ${MEMBERS_MAX} voters, this node included`);
+  }
+  const ids = new Set<string>();
+  for (const peer of options.peers) {
+    if (!isNodeId(peer.id))
+      refuse(`peer id ${JSON.stringify(peer.id)} is not valid`, 'write peers as n1=host:port,n2=host:port');
+    if (ids.has(peer.id)) refuse(`peer ${peer.id} is named twice`, 'name each node once');
+    ids.add(peer.id);
+    if (parseHostPort(peer.address) === null) {
+      refuse(
+        `peer ${peer.id} has the address ${JSON.stringify(peer.address)}`,
+        'write addresses as host:port',
+      );
+    }
+  }
+  if (!ids.has(options.id)) {
+    refuse(
+      `node ${options.id} is not among the peers ${[...ids].join(', ')}`,
+      `add ${options.id}=host:port to the peers`,
+    );
+  }
+  const positive = [
+    'tickMs',
+    'heartbeatMs',
+    'electionTimeoutMsMin',
+    'segmentBytes',
+    'cacheBytesMax',
+    'batchBytesMax',
+    'inFlightMax',
+    'checkpointEveryBytes',
+    'clientConnectionsMax',
+  ] as const;
+  for (const key of positive) {
+    const value = options[key];
+    if (!Number.isInteger(value) || value <= 0) refuse(`${key} is ${value}`, 'give a positive integer');
+  }
+  if (options.electionTimeoutMsMax < options.electionTimeoutMsMin) {
+    refuse(
+      `the election timeout is ${options.electionTimeoutMsMin} to ${options.electionTimeoutMsMax} ms`,
+      'give a maximum that is not below the minimum',
+    );
+  }
+  if (options.heartbeatMs * 2 > options.electionTimeoutMsMin || options.tickMs > options.heartbeatMs) {
+    refuse(
+      `tick ${options.tickMs} ms, heartbeat ${options.heartbeatMs} ms, election timeout from ${options.electionTimeoutMsMin} ms`,
+      'a tick must fit into a heartbeat, and two heartbeats into the shortest election timeout',
+    );
+  }
+}
+
+export function asNodeId(id: string): NodeId {
+  if (!isNodeId(id))
+    throw new NodeError('BAD_OPTIONS', `node id ${JSON.stringify(id)} is not valid`, 'see --help');
+  return id;
+}

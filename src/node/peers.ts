@@ -1,0 +1,284 @@
+import { assert } from '../base/assert.ts';
+import { findMember, type Configuration } from '../base/configuration.ts';
+import type { PeerMessage } from '../base/peer-message.ts';
+import type { Clock } from '../base/ports/clock.ts';
+import type { Network } from '../base/ports/network.ts';
+import type { Prng } from '../base/prng.ts';
+import { isNodeId, type GroupId, type Incarnation, type NodeId } from '../base/units.ts';
+import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import type { Frame } from '../wire/frame.ts';
+import type { Hello, HelloAck } from '../wire/handshake.ts';
+import { LIMITS } from '../wire/limits.ts';
+import { decodePeerMessage, encodePeerMessage } from '../wire/peer-codec.ts';
+import type { InboundConnection, InboundOwner } from './inbound.ts';
+import type { HostPort } from './options.ts';
+import { PeerLink, type Lane } from './peer-link.ts';
+
+export interface PeersHandlers {
+  enter(): void;
+  hello(lane: Lane): Hello;
+  /** The configuration that the log has committed; null before the cluster is founded. */
+  configuration(): Configuration | null;
+  clusterId(): string | null;
+  identified(id: NodeId, incarnation: Incarnation, priority: number): void;
+  reachable(id: NodeId, lane: Lane, up: boolean): void;
+  /** This node's own proof that the process behind `id` is gone. */
+  gone(id: NodeId, how: 'refused' | 'restarted'): void;
+  message(message: PeerMessage): void;
+  /** A peer keeps refusing this node for what it is: it cannot take part. */
+  turnedAway(by: NodeId, error: ErrorInfo): void;
+  notice(code: string, text: string, fields: Record<string, string | number | boolean | null>): void;
+}
+
+interface Peer {
+  readonly id: NodeId;
+  readonly address: string;
+  readonly links: Record<Lane, PeerLink>;
+  /** Who answered at this peer's own address, while that connection is up. Only this may bind an identity. */
+  answered: { readonly incarnation: Incarnation; readonly bootId: number } | null;
+  /** The incarnation whose messages are believed. */
+  known: Incarnation | null;
+  roundTripMs: number | null;
+  refusals: number;
+}
+
+/** So many refusals in a row, with growing pauses between them, are no passing state of a restart. */
+const REFUSALS_FATAL = 4;
+
+/** The other nodes: two lanes out to each, their lanes in, and who they are. */
+export class Peers {
+  readonly #self: NodeId;
+  readonly #group: GroupId;
+  readonly #handlers: PeersHandlers;
+  readonly #peers = new Map<NodeId, Peer>();
+  readonly #byIndex: Peer[] = [];
+  #inbound = 0;
+
+  constructor(
+    self: NodeId,
+    group: GroupId,
+    addresses: readonly { readonly id: NodeId; readonly address: HostPort }[],
+    ports: { network: Network; clock: Clock; prng: Prng },
+    handlers: PeersHandlers,
+  ) {
+    this.#self = self;
+    this.#group = group;
+    this.#handlers = handlers;
+    for (const { id, address } of addresses) {
+      if (id === self) continue;
+      const link = (lane: Lane): PeerLink =>
+        new PeerLink(id, lane, address, ports, {
+          enter: () => handlers.enter(),
+          hello: (asked) => handlers.hello(asked),
+          identified: (asked, ack) => this.#onAnswered(id, asked, ack),
+          up: (changed) => this.#onLane(id, changed, true),
+          down: (changed) => this.#onLane(id, changed, false),
+          processGone: (how) => handlers.gone(id, how),
+          refused: (asked, error) => this.#onRefused(id, asked, error),
+          roundTrip: (ms) => {
+            this.#peer(id).roundTripMs = ms;
+          },
+        });
+      const peer: Peer = {
+        id,
+        address: `${address.host}:${address.port}`,
+        links: { control: link('control'), bulk: link('bulk') },
+        answered: null,
+        known: null,
+        roundTripMs: null,
+        refusals: 0,
+      };
+      this.#peers.set(id, peer);
+      this.#byIndex.push(peer);
+    }
+  }
+
+  open(): void {
+    for (const peer of this.#byIndex) {
+      peer.links.control.open();
+      peer.links.bulk.open();
+    }
+  }
+
+  close(): void {
+    for (const peer of this.#byIndex) {
+      peer.links.control.close();
+      peer.links.bulk.close();
+    }
+  }
+
+  /** Queues a message on its lane; sent by `flush`. Lost if the lane is down, as on any network. */
+  send(message: PeerMessage): void {
+    const peer = this.#peers.get(message.to);
+    assert(peer !== undefined, () => `a message to ${message.to}, who is no peer`);
+    const lane: Lane = message.type === 'AppendEntries' && message.entries.length > 0 ? 'bulk' : 'control';
+    const link = peer.links[lane];
+    // Encoding is not for nothing even when the lane is down: skip it.
+    if (link.isUp) link.send(encodePeerMessage(message, this.#group));
+  }
+
+  flush(): void {
+    for (const peer of this.#byIndex) {
+      peer.links.control.flush();
+      peer.links.bulk.flush();
+    }
+  }
+
+  resetBulkLane(id: NodeId): void {
+    this.#peer(id).links.bulk.reset();
+  }
+
+  roundTripMs(id: NodeId): number | null {
+    return this.#peers.get(id)?.roundTripMs ?? null;
+  }
+
+  isUp(id: NodeId): boolean {
+    return this.#peers.get(id)?.links.control.isUp ?? false;
+  }
+
+  counters(): Record<string, number> {
+    let dropped = 0;
+    for (const peer of this.#byIndex) dropped += peer.links.control.dropped + peer.links.bulk.dropped;
+    return { peerMessagesDropped: dropped, peerConnectionsIn: this.#inbound };
+  }
+
+  /** Decides about a connection that says it comes from a peer. */
+  admit(hello: Hello, connection: InboundConnection): InboundOwner | ErrorInfo {
+    const refusal = this.#refusal(hello);
+    if (refusal !== null) {
+      this.#handlers.notice(
+        'peer-refused',
+        `refused ${hello.nodeId ?? 'a nameless peer'} at ${connection.remoteAddress}: ${refusal.message}`,
+        {
+          peer: hello.nodeId,
+          reason: refusal.code,
+        },
+      );
+      return refusal;
+    }
+    const peer = this.#peer(hello.nodeId as NodeId);
+    const incarnation = hello.incarnation;
+    if (peer.known !== incarnation) this.#believe(peer, incarnation, hello.priority);
+    this.#inbound += 1;
+    return {
+      bodyBytesMax: LIMITS.peerFrameBytesMax,
+      onFrame: (frame) => this.#onFrame(peer, incarnation, frame),
+      onDrain: () => undefined,
+      onClose: () => {
+        this.#inbound -= 1;
+      },
+    };
+  }
+
+  #refusal(hello: Hello): ErrorInfo | null {
+    const id = hello.nodeId;
+    if (id === null || !isNodeId(id)) return errorInfo('BAD_REQUEST', 'a peer must say its node id');
+    const wrongCluster = this.#clusterRefusal(hello.clusterId);
+    if (wrongCluster !== null) return wrongCluster;
+    if (id === this.#self) {
+      return errorInfo('DUPLICATE_NODE', `this process is ${id} already: two nodes were started with one id`);
+    }
+    const peer = this.#peers.get(id);
+    if (peer === undefined) {
+      return errorInfo(
+        'WRONG_NODE',
+        `${id} is not one of the members ${[this.#self, ...this.#peers.keys()].sort().join(', ')}`,
+      );
+    }
+    if (peer.answered !== null && peer.answered.incarnation !== hello.incarnation) {
+      return errorInfo(
+        'DUPLICATE_NODE',
+        `another ${id} runs at ${peer.address} (incarnation ${peer.answered.incarnation}): two nodes were started with one id`,
+      );
+    }
+    const bound = this.#boundIncarnation(id);
+    if (peer.answered === null && bound !== null && bound !== hello.incarnation) {
+      // A wiped disk, or an impostor: whoever answers at the configured address decides which.
+      return errorInfo(
+        'IDENTITY_MISMATCH',
+        `${id} is bound to incarnation ${bound}, not ${hello.incarnation}; not reached at ${peer.address} yet to confirm the change`,
+      );
+    }
+    return null;
+  }
+
+  #clusterRefusal(theirs: string | null): ErrorInfo | null {
+    const ours = this.#handlers.clusterId();
+    if (ours === null || theirs === null || ours === theirs) return null;
+    return errorInfo(
+      'WRONG_CLUSTER',
+      `${this.#self} belongs to cluster ${ours}, the caller to cluster ${theirs}`,
+    );
+  }
+
+  #boundIncarnation(id: NodeId): Incarnation | null {
+    const configuration = this.#handlers.configuration();
+    const bound = configuration === null ? 0 : (findMember(configuration, id)?.incarnation ?? 0);
+    return bound === 0 ? null : bound;
+  }
+
+  #onFrame(peer: Peer, incarnation: Incarnation, frame: Frame): void {
+    const { group, message } = decodePeerMessage(frame);
+    // A connection of an earlier incarnation that has not noticed its end yet has no say any more.
+    if (peer.known !== incarnation || group !== this.#group) return;
+    if (message.from !== peer.id || message.to !== this.#self) return;
+    this.#handlers.message(message);
+  }
+
+  #onAnswered(id: NodeId, _lane: Lane, ack: HelloAck): boolean {
+    const peer = this.#peer(id);
+    if (ack.nodeId !== id) {
+      this.#handlers.notice('wrong-node', `${peer.address} should be ${id} but says it is ${ack.nodeId}`, {
+        peer: id,
+        says: ack.nodeId,
+      });
+      return false;
+    }
+    const wrongCluster = this.#clusterRefusal(ack.clusterId);
+    if (wrongCluster !== null) {
+      this.#handlers.notice(
+        'wrong-cluster',
+        `${id} at ${peer.address} is of another cluster: ${ack.clusterId}`,
+        { peer: id },
+      );
+      return false;
+    }
+    peer.refusals = 0;
+    const incarnation = ack.incarnation;
+    peer.answered = { incarnation, bootId: ack.bootId };
+    this.#believe(peer, incarnation, ack.priority);
+    return true;
+  }
+
+  #believe(peer: Peer, incarnation: Incarnation, priority: number): void {
+    peer.known = incarnation;
+    this.#handlers.identified(peer.id, incarnation, priority);
+  }
+
+  #onLane(id: NodeId, lane: Lane, up: boolean): void {
+    const peer = this.#peer(id);
+    if (!up && !peer.links.control.isUp && !peer.links.bulk.isUp) {
+      peer.answered = null;
+      peer.roundTripMs = null;
+    }
+    this.#handlers.reachable(id, lane, up);
+  }
+
+  #onRefused(id: NodeId, _lane: Lane, error: ErrorInfo): void {
+    const peer = this.#peer(id);
+    peer.refusals += 1;
+    this.#handlers.notice('refused-by-peer', `${id} refuses this node: ${error.message}`, {
+      peer: id,
+      reason: error.code,
+    });
+    const forWhatWeAre =
+      error.code === 'DUPLICATE_NODE' || error.code === 'WRONG_CLUSTER' || error.code === 'WRONG_NODE';
+    if (forWhatWeAre && peer.refusals >= REFUSALS_FATAL) this.#handlers.turnedAway(id, error);
+  }
+
+  #peer(id: NodeId): Peer {
+    const peer = this.#peers.get(id);
+    assert(peer !== undefined, () => `${id} is no peer of ${this.#self}`);
+    return peer;
+  }
+}

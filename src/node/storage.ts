@@ -1,0 +1,173 @@
+import { decodeConfiguration, type Configuration } from '../base/configuration.ts';
+import type { Clock } from '../base/ports/clock.ts';
+import { DiskError, type Disk } from '../base/ports/disk.ts';
+import type { Prng } from '../base/prng.ts';
+import { FIRST_GROUP, NO_INDEX, type LogIndex } from '../base/units.ts';
+import { StateMachine } from '../broker/index.ts';
+import type { Recovered } from '../raft/index.ts';
+import {
+  CheckpointStore,
+  DirectoryRefusedError,
+  Wal,
+  WalRotError,
+  type Checkpoint,
+  type Identity,
+} from '../wal/index.ts';
+import { NodeError, type NodeErrorCode } from './errors.ts';
+import { diskFailure } from './failures.ts';
+import { asNodeId, type NodeOptions } from './options.ts';
+import { withoutSync } from './unsynced-disk.ts';
+
+export interface StorageHandlers {
+  onDurable(number: number): void;
+  onFailure(error: Error): void;
+}
+
+/** Everything this node has on disk, recovered. */
+export interface Storage {
+  readonly identity: Identity;
+  readonly wal: Wal;
+  readonly checkpoints: CheckpointStore;
+  /** Index of the checkpoint that the state machine was restored from; 0 if there was none. */
+  readonly checkpointIndex: LogIndex;
+  readonly machine: StateMachine;
+  readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
+  readonly recovered: Recovered;
+  /** Remembers which cluster this directory belongs to. */
+  foundCluster(clusterId: string): void;
+  counters(): Record<string, number>;
+  close(done: () => void): void;
+}
+
+/** @throws NodeError where the directory does not allow this node to start. Then nothing in it was changed. */
+export function openStorage(
+  options: NodeOptions,
+  ports: { readonly disk: Disk; readonly clock: Clock; readonly prng: Prng },
+  handlers: StorageHandlers,
+): Storage {
+  const disk = options.durability === 'unsafe-no-sync' ? withoutSync(ports.disk, ports.clock) : ports.disk;
+  const wal = refusing(options.dataDirectory, () =>
+    Wal.open({
+      disk,
+      clock: ports.clock,
+      prng: ports.prng,
+      directory: options.dataDirectory,
+      nodeId: asNodeId(options.id),
+      group: FIRST_GROUP,
+      segmentBytes: options.segmentBytes,
+      onDurable: (number) => handlers.onDurable(number),
+      onFailure: (error) => handlers.onFailure(error),
+    }),
+  );
+  return refusing(options.dataDirectory, () => {
+    const checkpoints = new CheckpointStore({
+      disk,
+      clock: ports.clock,
+      directory: options.dataDirectory,
+      group: FIRST_GROUP,
+    });
+    const checkpoint = checkpoints.load();
+    const machine = restore(checkpoint, wal, options.dataDirectory);
+    const configuration =
+      checkpoint === null
+        ? null
+        : { index: checkpoint.configurationIndex, value: decodeConfiguration(checkpoint.configuration) };
+    const commitIndex = Math.max(machine.appliedIndex, Math.min(wal.commitHint, wal.lastIndex)) as LogIndex;
+    return {
+      identity: wal.identity,
+      wal,
+      checkpoints,
+      checkpointIndex: checkpoint?.index ?? NO_INDEX,
+      machine,
+      configuration,
+      recovered: {
+        hardState: wal.hardState,
+        hardStateTrusted: wal.hardStateTrusted,
+        firstIndex: wal.firstIndex,
+        lastIndex: wal.lastIndex,
+        termRuns: wal.termRuns(),
+        lastChecksum: wal.lastChecksum,
+        tail: wal.tail(options.cacheBytesMax),
+        commitIndex,
+        configuration,
+        laterConfigurations: wal.configurationEntries(configuration?.index ?? NO_INDEX),
+      },
+      foundCluster: (clusterId) => refusing(options.dataDirectory, () => wal.setClusterId(clusterId)),
+      counters: () => walCounters(wal),
+      close: (done) => wal.close(done),
+    };
+  });
+}
+
+function restore(checkpoint: Checkpoint | null, wal: Wal, directory: string): StateMachine {
+  if (checkpoint === null) {
+    if (wal.firstIndex <= 1) return new StateMachine();
+    throw new NodeError(
+      'LOG_ROT',
+      `the log in ${directory} begins at ${wal.firstIndex} and there is no checkpoint of what came before`,
+      'start this node with an empty directory: it is then brought up to date by the others',
+    );
+  }
+  if (checkpoint.index > wal.lastIndex) {
+    throw new NodeError(
+      'LOG_ROT',
+      `the checkpoint in ${directory} is at ${checkpoint.index}, the log ends at ${wal.lastIndex}: entries that were durable are gone`,
+      'run `dledger log verify` on the data directory',
+    );
+  }
+  return StateMachine.restore(checkpoint.state);
+}
+
+function walCounters(wal: Wal): Record<string, number> {
+  const stats = wal.stats();
+  return {
+    walSegments: stats.segments,
+    walSyncs: stats.syncs,
+    ...(stats.syncMs.p50 === null ? {} : { walSyncMsP50: stats.syncMs.p50 }),
+    ...(stats.syncMs.p99 === null ? {} : { walSyncMsP99: stats.syncMs.p99 }),
+    ...(stats.syncMs.max === null ? {} : { walSyncMsMax: stats.syncMs.max }),
+    walEntriesWritten: stats.entries,
+    walBytesWritten: stats.bytesWritten,
+    walEpoch: stats.epoch,
+  };
+}
+
+const REFUSALS: Record<DirectoryRefusedError['code'], NodeErrorCode> = {
+  DIRECTORY_NODE: 'DATA_OF_ANOTHER_NODE',
+  DIRECTORY_GROUP: 'DATA_OF_ANOTHER_CLUSTER',
+  DIRECTORY_CLUSTER: 'DATA_OF_ANOTHER_CLUSTER',
+  DIRECTORY_FORMAT: 'DATA_VERSION',
+  DIRECTORY_FOREIGN: 'DATA_NOT_OURS',
+  DIRECTORY_IDENTITY_DAMAGED: 'DATA_NOT_OURS',
+};
+
+/** Says what the storage floor refuses in the words of the person who runs the node. */
+function refusing<T>(directory: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof DirectoryRefusedError) {
+      throw new NodeError(REFUSALS[error.code], error.message, 'nothing in the directory was changed', {
+        cause: error,
+      });
+    }
+    if (error instanceof WalRotError) {
+      throw new NodeError(
+        'LOG_ROT',
+        error.message,
+        `nothing was cut or changed; look at it with \`dledger log verify ${directory}\`. To rebuild this node from the others, move the directory away and start it empty`,
+        { cause: error },
+      );
+    }
+    if (error instanceof DiskError && error.code === 'ELOCKED') {
+      throw new NodeError(
+        'DATA_LOCKED',
+        error.message,
+        'one process has a data directory at a time: stop the other one, or give this node its own',
+        { cause: error },
+      );
+    }
+    if (error instanceof DiskError) throw diskFailure(error);
+    throw error;
+  }
+}
