@@ -1,6 +1,9 @@
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 
-/** The machine's clock. */
+/** Node turns a longer delay into 1 ms. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
+
+/** The machine's clock. A timer keeps the process alive: whoever sets one cancels it when it is done with. */
 export class RealClock implements Clock {
   monotonicMs(): number {
     return performance.now();
@@ -11,7 +14,18 @@ export class RealClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): TimerHandle {
-    const timer = setTimeout(callback, Math.max(1, Math.ceil(delayMs)));
+    const dueMs = performance.now() + delayMs;
+    let timer: NodeJS.Timeout;
+    const arm = (): void => {
+      const leftMs = dueMs - performance.now();
+      timer = setTimeout(fire, Math.min(DELAY_MS_MAX, Math.max(1, Math.ceil(leftMs))));
+    };
+    const fire = (): void => {
+      // Node counts whole milliseconds from the start of the turn, so it may come early by a part of one.
+      if (performance.now() < dueMs) arm();
+      else callback();
+    };
+    arm();
     return { cancel: () => clearTimeout(timer) };
   }
 

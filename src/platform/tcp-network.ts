@@ -13,19 +13,39 @@ const HIGH_WATER_BYTES = 1024 * 1024;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 const LINGER_MS = 2000;
 
+/** Small frames leave at once, and a host that vanished is noticed in the end. */
+const SOCKET_OPTIONS = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+  // Above this the stream says "drain" when it is empty again.
+  highWaterMark: HIGH_WATER_BYTES,
+} as const;
+
 /** TCP as the machine has it. */
 export class TcpNetwork implements Network {
+  readonly #lingerMs: number;
+
+  /** @param lingerMs once one side has closed, the other gets so long to take what is buffered and to close too. */
+  constructor(lingerMs: number = LINGER_MS) {
+    this.#lingerMs = lingerMs;
+  }
+
   listen(request: ListenRequest): void {
-    const server = net.createServer({
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-    });
+    const server = net.createServer(SOCKET_OPTIONS);
     server.on('connection', (socket) => {
-      const connection = new TcpConnection(socket);
-      connection.attach(request.onConnection(connection));
+      const connection = new TcpConnection(
+        socket,
+        addressOf(socket.remoteAddress, socket.remotePort),
+        this.#lingerMs,
+      );
+      connection.adopt(request.onConnection(connection));
     });
-    server.on('error', (error) => request.onError(error));
+    server.on('error', (error) => {
+      // Once it listens, an error is about one connection that could not be taken (no file descriptor left, say):
+      // the caller of that one is told by its own side, and this side goes on listening.
+      if (!server.listening) request.onError(error);
+    });
     server.listen({ host: request.host, port: request.port }, () => {
       const address = server.address();
       const port = typeof address === 'object' && address !== null ? address.port : request.port;
@@ -34,14 +54,8 @@ export class TcpNetwork implements Network {
   }
 
   connect(request: ConnectRequest): Connection {
-    const socket = net.connect({
-      host: request.host,
-      port: request.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-    });
-    const connection = new TcpConnection(socket, `${request.host}:${request.port}`);
+    const socket = net.connect({ ...SOCKET_OPTIONS, host: request.host, port: request.port });
+    const connection = new TcpConnection(socket, addressOf(request.host, request.port), this.#lingerMs);
     connection.dial(request.handler, request.timeoutMs);
     return connection;
   }
@@ -50,64 +64,79 @@ export class TcpNetwork implements Network {
 class TcpConnection implements Connection {
   readonly remoteAddress: string;
   readonly #socket: net.Socket;
+  readonly #lingerMs: number;
   #handler: ConnectionHandler | null = null;
   #established = true;
   #closedHere = false;
   #timedOut = false;
-  #ended = false;
+  #remoteEnded = false;
   #error: (Error & { code?: string }) | null = null;
+  /** Until the connection is established: gives up. Once one side has closed: does not wait for ever. */
+  #timer: NodeJS.Timeout | null = null;
 
-  constructor(socket: net.Socket, remoteAddress?: string) {
+  constructor(socket: net.Socket, remoteAddress: string, lingerMs: number) {
     this.#socket = socket;
-    this.remoteAddress = remoteAddress ?? `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? '?'}`;
+    this.#lingerMs = lingerMs;
+    this.remoteAddress = remoteAddress;
     socket.on('data', (bytes: Uint8Array) => this.#handler?.onData(bytes));
     socket.on('drain', () => this.#handler?.onDrain?.());
     socket.on('end', () => {
-      this.#ended = true;
+      this.#remoteEnded = true;
+      this.#linger();
     });
     socket.on('error', (error) => {
       this.#error = error;
     });
-    socket.on('close', () => this.#handler?.onClose(this.#reason()));
+    socket.on('close', () => {
+      if (this.#timer !== null) clearTimeout(this.#timer);
+      this.#handler?.onClose(this.#reason());
+      this.#handler = null;
+    });
   }
 
   get bufferedBytes(): number {
     return this.#socket.writableLength;
   }
 
-  attach(handler: ConnectionHandler): void {
+  /** For accepted connections. */
+  adopt(handler: ConnectionHandler): void {
     this.#handler = handler;
   }
 
+  /** For outgoing ones. */
   dial(handler: ConnectionHandler, timeoutMs: number): void {
     this.#handler = handler;
     this.#established = false;
-    this.#socket.setTimeout(timeoutMs, () => {
-      if (this.#established) return;
+    this.#timer = setTimeout(() => {
       this.#timedOut = true;
       this.#socket.destroy();
-    });
+    }, timeoutMs);
     this.#socket.once('connect', () => {
       this.#established = true;
-      this.#socket.setTimeout(0);
+      if (this.#timer !== null) clearTimeout(this.#timer);
+      this.#timer = null;
       handler.onOpen?.();
     });
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
-    if (this.#socket.destroyed || this.#socket.writableEnded) return true;
-    // Corked chunks leave in one writev.
-    if (chunks.length > 1) this.#socket.cork();
-    for (const chunk of chunks) this.#socket.write(chunk);
-    if (chunks.length > 1) this.#socket.uncork();
-    return this.#socket.writableLength <= HIGH_WATER_BYTES;
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded) return true;
+    // Corked chunks leave in one system call.
+    socket.cork();
+    for (const chunk of chunks) socket.write(chunk);
+    socket.uncork();
+    return socket.writableLength <= HIGH_WATER_BYTES;
   }
 
   close(): void {
     this.#closedHere = true;
+    if (!this.#established) {
+      this.#socket.destroy();
+      return;
+    }
     this.#socket.end();
-    // The other side may never end its half: it gets this long.
-    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
+    this.#linger();
   }
 
   destroy(): void {
@@ -116,17 +145,37 @@ class TcpConnection implements Connection {
     else this.#socket.destroy();
   }
 
-  #reason(): CloseReason {
-    if (this.#timedOut) return { by: 'connect', code: 'timeout', message: 'no answer' };
-    if (this.#closedHere) return { by: 'local' };
-    const error = this.#error;
-    if (!this.#established) {
-      const code =
-        error?.code === 'ECONNREFUSED' ? 'refused' : error?.code === 'ETIMEDOUT' ? 'timeout' : 'unreachable';
-      return { by: 'connect', code, message: error?.message ?? 'not connected' };
-    }
-    if (error === null || this.#ended) return { by: 'remote', code: 'end' };
-    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return { by: 'remote', code: 'reset' };
-    return { by: 'error', message: error.message };
+  #linger(): void {
+    this.#timer ??= setTimeout(() => this.#socket.resetAndDestroy(), this.#lingerMs);
   }
+
+  #reason(): CloseReason {
+    const error = this.#error;
+    if (this.#timedOut)
+      return { by: 'connect', code: 'timeout', message: `no answer from ${this.remoteAddress}` };
+    if (this.#closedHere) return { by: 'local' };
+    if (!this.#established) {
+      const message = error === null ? `no connection to ${this.remoteAddress}` : messageOf(error);
+      return { by: 'connect', code: connectCode(error?.code), message };
+    }
+    if (this.#remoteEnded || error === null) return { by: 'remote', code: 'end' };
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return { by: 'remote', code: 'reset' };
+    return { by: 'error', message: messageOf(error) };
+  }
+}
+
+function connectCode(code: string | undefined): 'refused' | 'timeout' | 'unreachable' {
+  if (code === 'ECONNREFUSED') return 'refused';
+  return code === 'ETIMEDOUT' ? 'timeout' : 'unreachable';
+}
+
+/** A name with several addresses fails once for each, and the whole of it has no message of its own. */
+function messageOf(error: Error): string {
+  if (!(error instanceof AggregateError)) return error.message;
+  return error.errors.map((one: unknown) => (one instanceof Error ? one.message : String(one))).join('; ');
+}
+
+function addressOf(host: string | undefined, port: number | undefined): string {
+  const name = host?.includes(':') === true ? `[${host}]` : (host ?? '?');
+  return `${name}:${port ?? '?'}`;
 }
