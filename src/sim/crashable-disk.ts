@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import { DiskError, type DirectoryLock, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
-import { CrashableInode, type Survival } from './crashable-inode.ts';
+import { CrashableInode, type Survival, type SyncTicket } from './crashable-inode.ts';
 
 export type { Survival } from './crashable-inode.ts';
 
@@ -283,10 +283,13 @@ export class CrashableDisk implements Disk {
       inode.write(room === chunk.length ? chunk : chunk.subarray(0, room), position);
       return code === null ? null : new DiskError('write', path, code, 'injected');
     };
-    const sync = (): DiskError | null => {
+    const endSync = (ticket: SyncTicket): DiskError | null => {
       const code = this.#takeFault('sync', path);
-      if (code === null) return null;
-      inode.failSync(this.#prng);
+      if (code === null) {
+        inode.endSync(ticket);
+        return null;
+      }
+      inode.failSync(ticket, this.#prng);
       return new DiskError('sync', path, code, 'injected');
     };
     return {
@@ -326,8 +329,7 @@ export class CrashableDisk implements Disk {
         this.#operate('sync', path, 0, bytes);
         const ticket = inode.beginSync();
         const effect = (): (() => void) => {
-          const error = sync();
-          if (error === null) inode.endSync(ticket);
+          const error = endSync(ticket);
           return () => done(error);
         };
         this.#later('sync', path, bytes, effect, () => inode.abandonSync(ticket));
@@ -335,13 +337,12 @@ export class CrashableDisk implements Disk {
       datasyncSync: () => {
         use();
         this.#operate('sync', path, 0, inode.dirtyBytes);
-        const ticket = inode.beginSync();
-        const error = sync();
+        const error = endSync(inode.beginSync());
         if (error !== null) throw error;
-        inode.endSync(ticket);
       },
       closeSync: () => {
-        use();
+        // Files of a dead process are closed already.
+        if (life === this.#life) use();
         closed = true;
       },
     };

@@ -6,9 +6,10 @@ export type Survival = 'none' | 'all' | 'some';
 /** The unit that is written whole or not at all. */
 export const SECTOR_BYTES = 512;
 
-/** A sync in flight: the sectors it covers, as they were when it was begun. */
+/** A sync in flight: the sectors it covers, as they were when it was begun, one after the other in `bytes`. */
 export interface SyncTicket {
-  readonly sectors: ReadonlyMap<number, Uint8Array>;
+  readonly sectors: readonly number[];
+  readonly bytes: Uint8Array;
   readonly size: number;
 }
 
@@ -25,8 +26,8 @@ export class CrashableInode {
   readonly #dirty = new Set<number>();
   /** Sectors whose sync failed: shown, called clean, and not on the medium. No later sync brings them there. */
   readonly #lost = new Set<number>();
-  /** Sectors of syncs in flight, as they were when the sync began. A crash may have stored that version. */
-  readonly #inFlight = new Map<number, Uint8Array>();
+  /** A crash may have stored any part of these. */
+  readonly #inFlight = new Set<SyncTicket>();
 
   get size(): number {
     return this.#size;
@@ -64,55 +65,53 @@ export class CrashableInode {
   }
 
   beginSync(): SyncTicket {
-    const sectors = new Map<number, Uint8Array>();
-    for (const sector of this.#dirty) {
-      const start = sector * SECTOR_BYTES;
-      const copy = this.#visible.slice(start, start + SECTOR_BYTES);
-      sectors.set(sector, copy);
-      this.#inFlight.set(sector, copy);
-    }
+    const sectors = [...this.#dirty];
+    const bytes = new Uint8Array(sectors.length * SECTOR_BYTES);
+    for (const [at, sector] of sectors.entries()) bytes.set(this.#sector(sector), at * SECTOR_BYTES);
     this.#dirty.clear();
-    return { sectors, size: this.#size };
+    const ticket = { sectors, bytes, size: this.#size };
+    this.#inFlight.add(ticket);
+    return ticket;
   }
 
   endSync(ticket: SyncTicket): void {
-    for (const [sector, bytes] of ticket.sectors) {
-      this.#store(sector, bytes);
-      if (this.#inFlight.get(sector) === bytes) this.#inFlight.delete(sector);
-    }
+    this.#inFlight.delete(ticket);
+    for (const [at, sector] of ticket.sectors.entries()) this.#store(sector, ticket, at);
     this.#durableSize = Math.max(this.#durableSize, ticket.size);
   }
 
   /** Instead of `endSync`: some sectors arrived, and nobody will write the others any more. */
-  failSync(prng: Prng): void {
-    for (const [sector, bytes] of this.#inFlight) {
-      if (prng.chance(0.5)) this.#store(sector, bytes);
+  failSync(ticket: SyncTicket, prng: Prng): void {
+    this.#inFlight.delete(ticket);
+    for (const [at, sector] of ticket.sectors.entries()) {
+      if (prng.chance(0.5)) this.#store(sector, ticket, at);
       else if (!this.#dirty.has(sector)) this.#lost.add(sector);
     }
-    this.#inFlight.clear();
   }
 
   /** Instead of `endSync`: who asked for it is dead. The sectors are as unsynced as before. */
   abandonSync(ticket: SyncTicket): void {
-    for (const [sector, bytes] of ticket.sectors) {
-      this.#dirty.add(sector);
-      if (this.#inFlight.get(sector) === bytes) this.#inFlight.delete(sector);
-    }
+    this.#inFlight.delete(ticket);
+    for (const sector of ticket.sectors) this.#dirty.add(sector);
   }
 
   powerCut(survival: Survival, prng: Prng): void {
-    const kept = (): boolean => survival === 'all' || (survival === 'some' && prng.chance(0.5));
-    for (const [sector, bytes] of this.#inFlight) if (kept()) this.#keep(sector, bytes);
-    for (const sector of this.#dirty) {
-      const start = sector * SECTOR_BYTES;
-      if (kept()) this.#keep(sector, this.#visible.slice(start, start + SECTOR_BYTES));
+    if (this.#dirty.size > 0) this.beginSync();
+    const touched = [...this.#lost];
+    for (const ticket of this.#inFlight) {
+      for (const [at, sector] of ticket.sectors.entries()) {
+        touched.push(sector);
+        if (survival === 'none' || (survival === 'some' && prng.chance(0.5))) continue;
+        this.#store(sector, ticket, at);
+        // It reached the medium without its sync having ended: the file is at least as long as that.
+        this.#durableSize = Math.max(this.#durableSize, Math.min(this.#size, (sector + 1) * SECTOR_BYTES));
+      }
     }
-    for (const sector of [...this.#inFlight.keys(), ...this.#dirty, ...this.#lost]) {
+    for (const sector of touched) {
       const start = sector * SECTOR_BYTES;
       this.#visible.set(this.#durable.subarray(start, start + SECTOR_BYTES), start);
     }
     this.#inFlight.clear();
-    this.#dirty.clear();
     this.#lost.clear();
     this.#size = this.#durableSize;
   }
@@ -130,15 +129,12 @@ export class CrashableInode {
     this.#durableSize = Math.min(this.#durableSize, bytes);
   }
 
-  /** A sector reached the medium without its sync having ended: the file is at least as long as that. */
-  #keep(sector: number, bytes: Uint8Array): void {
-    this.#store(sector, bytes);
-    const end = Math.min(this.#size, (sector + 1) * SECTOR_BYTES);
-    this.#durableSize = Math.max(this.#durableSize, end);
+  #sector(sector: number): Uint8Array {
+    return this.#visible.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
   }
 
-  #store(sector: number, bytes: Uint8Array): void {
-    this.#durable.set(bytes.subarray(0, this.#durable.length - sector * SECTOR_BYTES), sector * SECTOR_BYTES);
+  #store(sector: number, { bytes }: SyncTicket, at: number): void {
+    this.#durable.set(bytes.subarray(at * SECTOR_BYTES, (at + 1) * SECTOR_BYTES), sector * SECTOR_BYTES);
   }
 
   #grow(bytes: number): void {

@@ -20,7 +20,7 @@ import type { Segment } from './segment.ts';
 class FooterNumberError extends Error {}
 
 /** Bytes of the footer that `contents` needs, with its trailer. */
-export function footerBytes(contents: SegmentContents): number {
+function footerBytes(contents: SegmentContents): number {
   let bytes = FOOTER_FIXED_BYTES + FOOTER_TRAILER_BYTES;
   for (const extent of contents.extents)
     bytes += FOOTER_EXTENT_BYTES + FOOTER_POINT_BYTES * extent.points.length;
@@ -28,14 +28,23 @@ export function footerBytes(contents: SegmentContents): number {
   return bytes + contents.configurations.length * FOOTER_CONFIGURATION_BYTES;
 }
 
-/** Writes the footer of a full segment so that it ends where the file does; it is to be synced. */
-export function writeFooter(file: DiskFile, segment: Segment, contents: SegmentContents): void {
+/** The footer of a full segment, and where it goes so that it ends where the file does. */
+export function footerOf(
+  segment: Segment,
+  contents: SegmentContents,
+): { readonly position: number; readonly bytes: Uint8Array } {
   const bytes = encodeFooter(segment, contents);
   // The log leaves room for it; a file that was made too small for a footer grows.
-  file.writevSync([bytes], Math.max(segment.end, segment.bytes - bytes.length));
+  return { position: Math.max(segment.end, segment.bytes - bytes.length), bytes };
 }
 
-export function encodeFooter(segment: Segment, contents: SegmentContents): Uint8Array {
+/** Writes the footer; it is to be synced. */
+export function writeFooter(file: DiskFile, segment: Segment, contents: SegmentContents): void {
+  const { position, bytes } = footerOf(segment, contents);
+  file.writevSync([bytes], position);
+}
+
+function encodeFooter(segment: Segment, contents: SegmentContents): Uint8Array {
   const bytes = new Uint8Array(footerBytes(contents));
   const view = new DataView(bytes.buffer);
   writeUint53(view, FOOTER_BODY.end, segment.end);

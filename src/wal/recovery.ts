@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import type { Disk } from '../base/ports/disk.ts';
+import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import type { LogIndex } from '../base/units.ts';
 import { WalRotError } from './errors.ts';
 import { readFooter, writeFooter } from './footer.ts';
@@ -57,7 +57,7 @@ export function recoverLog(disk: Disk, directory: string, identity: Identity): R
     const active = segments.at(-1);
     assert(active !== undefined, 'a log without a segment was accepted');
     const stop = scanActive(active, files, map, watermark);
-    const verdict = judgeTail(files.file(active), active, stop);
+    const verdict = judgeTail(files.file(active), active, map, stop);
     if (verdict.kind === 'rot') throw rotAt(active, stop, verdict.what);
 
     // From here on the directory is written to.
@@ -199,6 +199,14 @@ function scanActive(active: Segment, files: SegmentFiles, map: LogMap, watermark
   return stop;
 }
 
+function rewrite(file: DiskFile, from: number, to: number): void {
+  const buffer = new Uint8Array(Math.min(COPY_BYTES, Math.max(0, to - from)));
+  for (let at = from; at < to; at += buffer.length) {
+    const bytes = file.readSync(buffer.subarray(0, to - at), at);
+    file.writevSync([buffer.subarray(0, bytes)], at);
+  }
+}
+
 /** @throws WalRotError if a segment does not go on where the one before it ended. */
 export function checkContinuation(segment: Segment, { header, name }: Segment, map: LogMap): void {
   const matches =
@@ -231,21 +239,13 @@ function makeDurable(
   watermark: Watermark,
   tornBytes: number,
 ): void {
-  const buffer = new Uint8Array(COPY_BYTES);
   for (const [at, segment] of segments.entries()) {
     const { sequence } = segment.header;
     if (sequence < watermark.segment) continue;
     const isActive = at === segments.length - 1;
-    const to = isActive ? segment.end : segment.bytes;
     const file = disk.openSync(segment.path, 'write');
-    for (
-      let from = sequence === watermark.segment ? watermark.position : 0;
-      from < to;
-      from += buffer.length
-    ) {
-      const bytes = file.readSync(buffer.subarray(0, Math.min(buffer.length, to - from)), from);
-      file.writevSync([buffer.subarray(0, bytes)], from);
-    }
+    const from = sequence === watermark.segment ? watermark.position : 0;
+    rewrite(file, from, isActive ? segment.end : segment.bytes);
     if (isActive) eraseTail(file, segment.end, tornBytes);
     file.datasyncSync();
     file.closeSync();

@@ -170,7 +170,8 @@ export class SegmentScanner {
     const offset = position - this.#windowAt;
     if (offset >= 0 && offset + length <= this.#window.length)
       return this.#window.subarray(offset, offset + length);
-    const window = new Uint8Array(Math.max(WINDOW_BYTES, length));
+    const left = Math.max(0, this.#file.size() - position);
+    const window = new Uint8Array(Math.min(left, Math.max(WINDOW_BYTES, length)));
     this.#window = window.subarray(0, this.#file.readSync(window, position));
     this.#windowAt = position;
     return length <= this.#window.length ? this.#window.subarray(0, length) : null;

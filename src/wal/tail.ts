@@ -1,6 +1,8 @@
 import type { DiskFile } from '../base/ports/disk.ts';
+import { footerOf } from './footer.ts';
 import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, SECTOR_BYTES } from './format.ts';
 import { decodeBlockHeader } from './segment-format.ts';
+import type { LogMap } from './log-map.ts';
 import type { ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
 
@@ -16,9 +18,10 @@ const WINDOW_BYTES = 1024 * 1024;
 /**
  * Tells the end of the log from a torn tail and both from rot, in the last segment, where `stop` says why no block
  * follows. Nothing was ever written to the bytes after the last block but the one write that may have been torn: no
- * write is issued while a sync is in flight, and the segment was zeros before.
+ * write is issued while a sync is in flight, and the segment was zeros before. That write was a block, or the footer
+ * that the segment gets when it is full.
  */
-export function judgeTail(file: DiskFile, segment: Segment, stop: ScanStop): TailVerdict {
+export function judgeTail(file: DiskFile, segment: Segment, map: LogMap, stop: ScanStop): TailVerdict {
   const found = surveyRest(file, segment, stop.position);
   if (found.end <= stop.position) return { kind: 'end' };
   if (stop.kind === 'misplaced') return { kind: 'rot', what: stop.what };
@@ -28,13 +31,25 @@ export function judgeTail(file: DiskFile, segment: Segment, stop: ScanStop): Tai
       what: `${stop.what}, but there is one at byte ${found.laterBlock}, written after this was synced`,
     };
   }
+  const torn: TailVerdict = { kind: 'torn', bytes: found.end - stop.position };
+  if (isFooter(file, footerOf(segment, map.contentsOf(segment)), found)) return torn;
   if (stop.blockEnd !== null && found.end > stop.blockEnd) {
     return { kind: 'rot', what: `${stop.what}, and bytes after it that no write explains` };
   }
-  if (!isTorn(file, stop, found.end)) {
-    return { kind: 'rot', what: `${stop.what}, although every sector of it was written` };
-  }
-  return { kind: 'torn', bytes: found.end - stop.position };
+  if (isTorn(file, stop, found.end)) return torn;
+  return { kind: 'rot', what: `${stop.what}, although every sector of it was written` };
+}
+
+/** Whether all bytes that are not zero are those of the footer that is due here. */
+function isFooter(
+  file: DiskFile,
+  footer: { readonly position: number; readonly bytes: Uint8Array },
+  { start, end }: Survey,
+): boolean {
+  if (start < footer.position || end > footer.position + footer.bytes.length) return false;
+  const found = new Uint8Array(footer.bytes.length);
+  file.readSync(found, footer.position);
+  return found.every((byte, at) => byte === 0 || byte === footer.bytes[at]);
 }
 
 /** Writes zeros over the torn tail; they are to be synced. */
@@ -66,6 +81,8 @@ function isTorn(file: DiskFile, stop: ScanStop, endOfBytes: number): boolean {
 }
 
 interface Survey {
+  /** The first byte that is not zero. */
+  readonly start: number;
   /** One after the last byte that is not zero; at most `position` if all are. */
   readonly end: number;
   /** Position of a valid block header after `position`. */
@@ -76,16 +93,18 @@ function surveyRest(file: DiskFile, segment: Segment, position: number): Survey 
   const size = file.size();
   // Windows overlap by a header, so that one on the border of two is seen.
   const window = Buffer.alloc(Math.min(WINDOW_BYTES, Math.max(0, size - position)) + BLOCK_HEADER_BYTES);
+  let start = size;
   let end = position;
   let laterBlock: number | null = null;
   for (let at = position; at < size; at += window.length - BLOCK_HEADER_BYTES) {
     const bytes = window.subarray(0, file.readSync(window, at));
     const last = lastNonZero(bytes);
     if (last < 0) continue;
+    if (start === size) start = at + bytes.findIndex((byte) => byte !== 0);
     end = Math.max(end, at + last + 1);
     laterBlock ??= findBlock(bytes, at === position ? 1 : 0, segment.seed, at);
   }
-  return { end, laterBlock };
+  return { start, end, laterBlock };
 }
 
 function findBlock(bytes: Buffer, from: number, seed: number, base: number): number | null {

@@ -406,6 +406,7 @@ export class Wal {
       truncates && truncateFrom !== null ? truncateFrom : ((this.#map.lastIndex + 1) as LogIndex);
     const startedMs = this.#clock.monotonicMs();
     this.#bytesWritten += this.#writer.write(firstIndex, block);
+    if (truncates) this.#durableIndex = Math.min(this.#durableIndex, firstIndex - 1) as LogIndex;
     this.#writer.sync(
       this.#then(() => {
         this.#syncTimes.add(this.#clock.monotonicMs() - startedMs);

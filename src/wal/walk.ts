@@ -109,7 +109,7 @@ function* walk(
         const isSealed = sequence < watermark.segment || disk.existsSync(successor);
         return isSealed
           ? sealed(disk, directory, files, segment, stop)
-          : endOf(files, segment, stop, watermark);
+          : endOf(files, segment, map, stop, watermark);
       };
       const last = yield* walkSegment(files, segment, map, conclude);
       yield last;
@@ -168,13 +168,14 @@ function sealed(
 function endOf(
   files: SegmentFiles,
   segment: Segment,
+  map: LogMap,
   stop: ScanStop,
   watermark: Watermark,
 ): WalkItem | WalRotError {
   if (segment.header.sequence === watermark.segment && stop.position < watermark.position) {
     return rotAt(segment, stop, `${stop.what}, below the watermark at byte ${watermark.position}`);
   }
-  const verdict = judgeTail(files.file(segment), segment, stop);
+  const verdict = judgeTail(files.file(segment), segment, map, stop);
   if (verdict.kind === 'rot') return rotAt(segment, stop, verdict.what);
   const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
   return { type: 'end', segment, position: stop.position, tornBytes };

@@ -1,0 +1,297 @@
+import { assert } from '../../src/base/assert.ts';
+import { EntryKind, type Entry } from '../../src/base/entry.ts';
+import type { Prng } from '../../src/base/prng.ts';
+import { FIRST_GROUP } from '../../src/base/units.ts';
+import { CrashableDisk, SimulatedCrash, type Survival } from '../../src/sim/crashable-disk.ts';
+import { CheckpointStore } from '../../src/wal/checkpoint.ts';
+import type { HardState } from '../../src/wal/hard-state.ts';
+import { verifyLog } from '../../src/wal/verify.ts';
+import { Wal } from '../../src/wal/wal.ts';
+import { DIRECTORY, index, makeEntries, ManualClock, N1, N2, term } from './harness.ts';
+
+/** What the log should be after some work: checksums stand for entries, for they chain. */
+interface LogState {
+  readonly hardState: HardState;
+  readonly entries: readonly Entry[];
+}
+
+export type Crash = { readonly kind: 'kill' } | { readonly kind: 'power'; readonly survival: Survival };
+
+/**
+ * A log, and what is known about it from outside: everything submitted, and up to where it was reported durable. After
+ * a crash the log must be one of the states in between.
+ */
+export class CrashModel {
+  readonly disk: CrashableDisk;
+  readonly clock = new ManualClock();
+  readonly #prng: Prng;
+  #wal: Wal | null = null;
+  /** `#states[k]` is the state after work k of this life. */
+  #states: LogState[] = [];
+  #durable = 0;
+  #checkpoint = 0;
+  #checkpointBegun = 0;
+  #life = 0;
+  /** Events so far: operations begun and completed. */
+  ticks = 0;
+  #crashAt = Number.POSITIVE_INFINITY;
+  #crash: Crash = { kind: 'kill' };
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+    this.disk = new CrashableDisk({ prng: prng.fork() });
+    this.disk.onOperation = ({ kind, path }) => {
+      this.#tick();
+      const isLog = kind === 'write' && /segment-|watermark|hard-state/.test(path);
+      const inFlight = this.disk.pending.find((other) => other.kind === 'sync' && !/\.tmp$/.test(other.path));
+      assert(
+        !isLog || inFlight === undefined,
+        () => `${path} written while ${inFlight?.path} is being synced`,
+      );
+    };
+  }
+
+  get wal(): Wal {
+    assert(this.#wal !== null, 'the log is not open');
+    return this.#wal;
+  }
+
+  get state(): LogState {
+    const state = this.#states.at(-1);
+    assert(state !== undefined, 'the log was never open');
+    return state;
+  }
+
+  /** Dies at the tick-th event from now. */
+  crashAfter(ticks: number, crash: Crash): void {
+    this.#crashAt = this.ticks + ticks;
+    this.#crash = crash;
+  }
+
+  crashNever(): void {
+    this.#crashAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** Opens the log and checks what it holds against everything that is known. */
+  open(): void {
+    this.clock.forgetAll();
+    this.#life += 1;
+    const life = this.#life;
+    const wal = Wal.open({
+      disk: this.disk,
+      clock: this.clock,
+      prng: this.#prng,
+      directory: DIRECTORY,
+      nodeId: N1,
+      group: FIRST_GROUP,
+      segmentBytes: 64 * 1024,
+      onDurable: (number) => {
+        assert(life === this.#life, 'a log of the past reports');
+        assert(number > this.#durable, () => `work ${number} is reported after ${this.#durable}`);
+        this.#durable = number;
+      },
+      onFailure: (error) => {
+        throw error;
+      },
+    });
+    const entries = readAll(wal);
+    const { hardState } = wal;
+    assert(wal.hardStateTrusted, 'the vote is lost');
+    if (this.#states.length > 0) this.#checkRecovered(hardState, entries);
+    this.#states = [{ hardState, entries }];
+    this.#durable = 0;
+    this.#wal = wal;
+    this.#checkCheckpoint();
+    const report = verifyLog(this.disk, DIRECTORY);
+    assert(report.ok && report.lastIndex === wal.lastIndex, () => `verify says ${JSON.stringify(report)}`);
+  }
+
+  submit(options: {
+    readonly count?: number;
+    readonly bodyBytes?: number;
+    readonly truncateFrom?: number;
+    readonly hardState?: HardState;
+  }): void {
+    const before = this.state;
+    const hardState = options.hardState ?? before.hardState;
+    const kept =
+      options.truncateFrom === undefined ? before.entries : before.entries.slice(0, options.truncateFrom - 1);
+    const first = kept.length + 1;
+    const made = makeEntries(first, options.count ?? 0, kept.at(-1)?.checksum ?? 0, {
+      term: hardState.term,
+      bodyBytes: options.bodyBytes ?? 40,
+      mark: this.#states.length,
+      kind: this.#prng.chance(0.1) ? EntryKind.noop : EntryKind.batch,
+    });
+    this.#states.push({ hardState, entries: [...kept, ...made] });
+    this.wal.submit({
+      number: this.#states.length - 1,
+      hardState: options.hardState ?? null,
+      truncateFrom: options.truncateFrom === undefined ? null : index(options.truncateFrom),
+      entries: made,
+    });
+  }
+
+  checkpoint(): void {
+    const last = this.wal.durableIndex;
+    if (this.#checkpointBegun > this.#checkpoint || last <= this.#checkpoint) return;
+    this.#checkpointBegun = last;
+    const store = this.#store();
+    const header = {
+      index: last,
+      term: term(1),
+      checksum: this.wal.checksumAt(last),
+      configurationIndex: index(0),
+    };
+    const state = [new Uint8Array(700).fill(last), new Uint8Array(900).fill(last + 1)];
+    store.write({ ...header, configuration: new Uint8Array(0), stateDigest: last }, state, (error) => {
+      assert(error === null, () => String(error));
+      this.#checkpoint = last;
+    });
+  }
+
+  /** Completes some of what is in flight, in any order between files. */
+  run(completions: number): void {
+    for (let count = 0; count < completions && this.disk.pending.length > 0; count += 1) {
+      this.#tick();
+      this.disk.complete(this.#prng.below(this.disk.pending.length));
+      this.clock.advance(0);
+    }
+    this.clock.advance(0);
+  }
+
+  settle(): void {
+    do this.run(Number.POSITIVE_INFINITY);
+    while (this.clock.advance(0) || this.disk.pending.length > 0);
+  }
+
+  pass(ms: number): void {
+    this.clock.advance(ms);
+  }
+
+  close(): void {
+    let isClosed = false;
+    this.wal.close(() => {
+      isClosed = true;
+    });
+    this.settle();
+    assert(isClosed, 'the log did not close');
+    this.#durable = this.#states.length - 1;
+  }
+
+  /** Dies now. */
+  die(crash: Crash): void {
+    this.#crashAt = Number.POSITIVE_INFINITY;
+    this.clock.forgetAll();
+    if (crash.kind === 'kill') this.disk.kill();
+    else this.disk.powerCut(crash.survival);
+    this.#checkpointBegun = this.#checkpoint;
+  }
+
+  #tick(): void {
+    this.ticks += 1;
+    if (this.ticks < this.#crashAt) return;
+    this.die(this.#crash);
+    throw new SimulatedCrash(`at event ${this.ticks}`);
+  }
+
+  #checkRecovered(hardState: HardState, entries: readonly Entry[]): void {
+    const possible = this.#states.slice(this.#durable);
+    const isKnown = possible.some(
+      ({ hardState: other }) => other.term === hardState.term && other.votedFor === hardState.votedFor,
+    );
+    assert(
+      isKnown,
+      () =>
+        `hard state ${JSON.stringify(hardState)}, possible ${JSON.stringify(possible.map((s) => s.hardState))}`,
+    );
+    const found = entries.map(({ checksum }) => checksum);
+    const isPossible = possible.some((state, at) => {
+      const checksums = state.entries.map(({ checksum }) => checksum);
+      if (!found.every((checksum, place) => checksum === checksums[place])) return false;
+      // Work that takes several blocks may have been done in part: never less than what was reported.
+      const before =
+        at === 0
+          ? state.entries.length
+          : commonPrefix(this.#states[this.#durable]?.entries ?? [], state.entries);
+      return found.length >= before;
+    });
+    assert(
+      isPossible,
+      () => `${found.length} entries recovered, possible ${possible.map((s) => s.entries.length).join()}`,
+    );
+  }
+
+  #checkCheckpoint(): void {
+    const loaded = this.#store().load();
+    const at = loaded?.index ?? 0;
+    assert(
+      at === this.#checkpoint || at > this.#checkpoint,
+      () => `checkpoint ${at}, ${this.#checkpoint} was written`,
+    );
+    assert(loaded === null || loaded.state[0] === (at & 0xff), 'the checkpoint holds something else');
+    this.#checkpoint = at;
+    this.#checkpointBegun = at;
+  }
+
+  #store(): CheckpointStore {
+    return new CheckpointStore({
+      disk: this.disk,
+      clock: this.clock,
+      directory: DIRECTORY,
+      group: FIRST_GROUP,
+    });
+  }
+}
+
+function commonPrefix(a: readonly Entry[], b: readonly Entry[]): number {
+  let length = 0;
+  while (length < a.length && a[length]?.checksum === b[length]?.checksum) length += 1;
+  return length;
+}
+
+function readAll(wal: Wal): Entry[] {
+  const all: Entry[] = [];
+  while (all.length < wal.lastIndex) {
+    all.push(
+      ...wal.readSync({ first: index(all.length + 1), entriesMax: 10_000, bytesMax: 1 << 20 }).entries,
+    );
+  }
+  return all;
+}
+
+/** One step of a life, chosen by chance. */
+export function stepByChance(model: CrashModel, prng: Prng): void {
+  const { hardState, entries } = model.state;
+  const nextHardState = { term: term(hardState.term + prng.below(2)), votedFor: prng.chance(0.5) ? N1 : N2 };
+  const count = prng.below(6);
+  const bodyBytes = prng.chance(0.2) ? prng.below(20_000) : prng.below(600);
+  const raises = nextHardState.term > hardState.term;
+  switch (prng.below(12)) {
+    case 0:
+      model.submit({ hardState: raises ? nextHardState : { ...hardState } });
+      break;
+    case 1:
+      model.submit({ count, bodyBytes, ...(raises ? { hardState: nextHardState } : {}) });
+      break;
+    case 2:
+      if (entries.length > 0)
+        model.submit({ truncateFrom: prng.between(Math.max(1, entries.length - 8), entries.length), count });
+      break;
+    case 3:
+      model.pass(prng.below(120));
+      break;
+    case 4:
+      model.settle();
+      break;
+    case 5:
+      model.checkpoint();
+      break;
+    case 6:
+      model.submit({ count: 40, bodyBytes: 1000 });
+      break;
+    default:
+      model.submit({ count: count + 1, bodyBytes });
+  }
+  model.run(prng.below(6));
+}

@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.ts';
+import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
+import { CrashModel, stepByChance, type Crash } from './crash-model.ts';
+import { N1, N2, term } from './harness.ts';
+
+const CRASHES: readonly Crash[] = [
+  { kind: 'kill' },
+  { kind: 'power', survival: 'none' },
+  { kind: 'power', survival: 'all' },
+  { kind: 'power', survival: 'some' },
+  { kind: 'power', survival: 'some' },
+  { kind: 'power', survival: 'some' },
+];
+
+/** Everything a log does, once: appending, a full segment, hard state, truncations, a checkpoint, watermarks. */
+function everything(model: CrashModel): void {
+  model.open();
+  model.submit({ hardState: { term: term(1), votedFor: N1 } });
+  model.settle();
+  model.submit({ count: 3 });
+  model.submit({ count: 2, bodyBytes: 3000 });
+  model.submit({ count: 1, hardState: { term: term(2), votedFor: null } });
+  model.settle();
+  model.pass(60);
+  model.settle();
+  model.submit({ count: 20, bodyBytes: 1500 });
+  model.settle();
+  model.submit({ truncateFrom: 10, count: 2, hardState: { term: term(3), votedFor: N2 } });
+  model.submit({ truncateFrom: 11, count: 4 });
+  model.settle();
+  model.checkpoint();
+  model.submit({ count: 30, bodyBytes: 1500 });
+  model.settle();
+  model.submit({ count: 1, bodyBytes: 100_000 });
+  model.submit({ count: 1 });
+  model.settle();
+  model.submit({ truncateFrom: 5 });
+  model.settle();
+  model.pass(60);
+  model.settle();
+  model.checkpoint();
+  model.submit({ count: 5, bodyBytes: 9000 });
+  model.settle();
+  model.close();
+}
+
+function eventsOf(work: (model: CrashModel) => void): number {
+  const model = new CrashModel(new Prng(1));
+  work(model);
+  return model.ticks;
+}
+
+/** @returns whether it crashed before it came to its end. */
+function runUntilCrash(model: CrashModel, work: () => void): boolean {
+  try {
+    work();
+    return false;
+  } catch (error) {
+    if (!(error instanceof SimulatedCrash)) throw error;
+    return true;
+  } finally {
+    model.crashNever();
+  }
+}
+
+test('after a crash at any moment nothing that was reported is missing, and nothing is called rot', () => {
+  const events = eventsOf(everything);
+  expect(events).toBeGreaterThan(100);
+  let crashes = 0;
+  for (let at = 1; at <= events; at += 1) {
+    for (const [variant, crash] of CRASHES.entries()) {
+      const model = new CrashModel(new Prng(1000 * at + variant));
+      model.crashAfter(at, crash);
+      if (!runUntilCrash(model, () => everything(model))) continue;
+      model.open();
+      // What was shown once stays, even if nothing was written since.
+      model.die({ kind: 'power', survival: 'none' });
+      model.open();
+      crashes += 1;
+    }
+  }
+  // The order of completions, and with it the number of events, varies a little.
+  expect(crashes).toBeGreaterThan(events * CRASHES.length * 0.95);
+});
+
+test('a crash during recovery is recovered from', () => {
+  const events = eventsOf(everything);
+  for (let at = 7; at <= events; at += 5) {
+    for (let during = 1; during < 40; during += 3) {
+      const prng = new Prng(100 * at + during);
+      const model = new CrashModel(prng);
+      model.crashAfter(at, { kind: 'power', survival: 'some' });
+      runUntilCrash(model, () => everything(model));
+      model.crashAfter(during, CRASHES[prng.below(CRASHES.length)] ?? { kind: 'kill' });
+      runUntilCrash(model, () => {
+        model.open();
+        model.die({ kind: 'kill' });
+      });
+      model.open();
+    }
+  }
+});
+
+test('lives of many kinds, each ended by a crash', () => {
+  for (let seed = 1; seed <= 2000; seed += 1) {
+    const prng = new Prng(seed);
+    const model = new CrashModel(prng.fork());
+    try {
+      for (let life = 0; life < 4; life += 1) {
+        const crash = CRASHES[prng.below(CRASHES.length)] ?? { kind: 'kill' };
+        model.crashAfter(prng.between(1, 150), crash);
+        runUntilCrash(model, () => {
+          model.open();
+          for (let step = 0; step < 30; step += 1) stepByChance(model, prng);
+          model.die(crash);
+        });
+      }
+      model.open();
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+}, 60_000);
