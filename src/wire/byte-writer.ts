@@ -49,7 +49,8 @@ export class ByteWriter {
   }
 
   /** u16 length, then bytes. */
-  bytes16(value: Uint8Array): this {
+  bytes16(value: Uint8Array, bytesMax: number): this {
+    assert(value.length <= bytesMax, () => `${value.length} bytes, the limit is ${bytesMax}`);
     this.u16(value.length);
     this.#bytes.set(value, this.#offset);
     this.#offset += value.length;

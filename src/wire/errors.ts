@@ -136,7 +136,7 @@ export function encodeError(error: ErrorInfo): Uint8Array {
     .u16(ERROR_CODES[error.code].number)
     .u8(error.retryable ? 1 : 0)
     .u8(OUTCOMES.indexOf(error.outcome))
-    .bytes16(message)
+    .bytes16(message, LIMITS.errorMessageBytesMax)
     .text8(error.leaderId ?? '', LIMITS.nodeIdBytesMax)
     .text8(error.leaderAddress ?? '', LIMITS.addressBytesMax)
     .uint53(error.firstIndex === null ? 0 : error.firstIndex + 1)

@@ -68,7 +68,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     .u32(hello.priority)
     .text8(hello.nodeId ?? '', LIMITS.nodeIdBytesMax)
     .text8(hello.softwareVersion, LIMITS.versionBytesMax)
-    .bytes16(credentials)
+    .bytes16(credentials, LIMITS.credentialsBytesMax)
     .finish();
 }
 

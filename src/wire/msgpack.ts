@@ -6,7 +6,7 @@ import { WireError } from './wire-error.ts';
 // gigabytes of arrays, nest until the stack ends, or name an extension that decodes into live objects.
 
 const OPTIONS = { useRecords: false, mapsAsObjects: true, moreTypes: false, int64AsType: 'number' } as const;
-const packr = new Packr({ ...OPTIONS, variableMapSize: true });
+const packr = new Packr({ ...OPTIONS, variableMapSize: true, encodeUndefinedAsNil: true });
 const unpackr = new Unpackr(OPTIONS);
 
 export function encodeMsgpack(value: unknown): Uint8Array {
@@ -86,10 +86,21 @@ function textHead(first: number): number {
   return first < 0xc0 ? 1 : 2 ** (first - 0xd9) + 1;
 }
 
+function scalar(bytes: number): Shape {
+  return { bytes, inside: 0, type: 'scalar' };
+}
+
+// Most values are these: no garbage for each.
+const ONE_BYTE = scalar(1);
+const TWO_BYTES = scalar(2);
+const THREE_BYTES = scalar(3);
+const FIVE_BYTES = scalar(5);
+const NINE_BYTES = scalar(9);
+
 function shapeAt(bytes: Uint8Array, offset: number): Shape {
   const first = bytes[offset];
   if (first === undefined) throw bad(`truncated at byte ${offset}`);
-  if (first < 0x80 || first >= 0xe0) return scalar(1);
+  if (first < 0x80 || first >= 0xe0) return ONE_BYTE;
   if (first < 0x90) return { bytes: 1, inside: (first & 0x0f) * 2, type: 'map' };
   if (first < 0xa0) return { bytes: 1, inside: first & 0x0f, type: 'array' };
   if (first < 0xc0) return text(1, first & 0x1f);
@@ -97,21 +108,21 @@ function shapeAt(bytes: Uint8Array, offset: number): Shape {
     case 0xc0: // nil
     case 0xc2: // false
     case 0xc3: // true
-      return scalar(1);
+      return ONE_BYTE;
     case 0xcc: // 8 bits
     case 0xd0:
-      return scalar(2);
+      return TWO_BYTES;
     case 0xcd: // 16 bits
     case 0xd1:
-      return scalar(3);
+      return THREE_BYTES;
     case 0xca: // 32 bits
     case 0xce:
     case 0xd2:
-      return scalar(5);
+      return FIVE_BYTES;
     case 0xcb: // 64 bits
     case 0xcf:
     case 0xd3:
-      return scalar(9);
+      return NINE_BYTES;
     case 0xd9:
       return text(2, lengthAt(bytes, offset + 1, 1));
     case 0xda:
@@ -130,10 +141,6 @@ function shapeAt(bytes: Uint8Array, offset: number): Shape {
       // Binary and, above all, extensions.
       throw bad(`type 0x${first.toString(16)} is not allowed`);
   }
-}
-
-function scalar(bytes: number): Shape {
-  return { bytes, inside: 0, type: 'scalar' };
 }
 
 function text(head: number, length: number): Shape {
