@@ -5,6 +5,7 @@ import { indexPlus, NO_INDEX, NO_TERM, type Incarnation } from '../base/units.ts
 import { DirectoryRefusedError } from './errors.ts';
 import {
   HARD_STATE_NAME,
+  IDENTITY_NAME,
   IDENTITY_TEMPORARY_NAME,
   SEGMENT_HEADER_BYTES,
   SPARE_NAME,
@@ -47,6 +48,14 @@ export function claimDirectory(
   }
   const isUnfinished = names.includes(IDENTITY_TEMPORARY_NAME);
   const foreign = names.filter((name) => !isUnfinished || !isMadeByFormat(name));
+  if (foreign.some((name) => segmentSequence(name) !== null)) {
+    throw new DirectoryRefusedError(
+      'DIRECTORY_IDENTITY_DAMAGED',
+      `${directory} holds a log, but the file ${IDENTITY_NAME} that says whose is missing: ` +
+        'put it back, or move the directory away and start the node with an empty one, as a node that lost its disk',
+      { expected: IDENTITY_NAME, found: foreign.slice(0, 10).join(', ') },
+    );
+  }
   if (foreign.length > 0) {
     throw new DirectoryRefusedError(
       'DIRECTORY_FOREIGN',
@@ -55,9 +64,18 @@ export function claimDirectory(
       { expected: 'an empty directory', found: foreign.slice(0, 10).join(', ') },
     );
   }
-  // What a first start that was interrupted left behind: nothing was ever promised from here.
-  for (const name of names) disk.unlinkSync(join(directory, name));
+  removeUnfinished(disk, directory, names);
   return formatDirectory(disk, directory, expected, making);
+}
+
+/** Removes what an interrupted first start left behind. Nothing was ever promised from here. */
+function removeUnfinished(disk: Disk, directory: string, names: readonly string[]): void {
+  if (names.length === 0) return;
+  for (const name of names) if (name !== IDENTITY_TEMPORARY_NAME) disk.unlinkSync(join(directory, name));
+  // The mark that this is unfinished goes last, or the next start would find files of nobody.
+  disk.syncDirectorySync(directory);
+  disk.unlinkSync(join(directory, IDENTITY_TEMPORARY_NAME));
+  disk.syncDirectorySync(directory);
 }
 
 function formatDirectory(

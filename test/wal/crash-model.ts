@@ -1,5 +1,6 @@
 import { assert } from '../../src/base/assert.ts';
 import { EntryKind, type Entry } from '../../src/base/entry.ts';
+import { DiskError } from '../../src/base/ports/disk.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import { FIRST_GROUP } from '../../src/base/units.ts';
 import { CrashableDisk, SimulatedCrash, type Survival } from '../../src/sim/crashable-disk.ts';
@@ -15,7 +16,11 @@ interface LogState {
   readonly entries: readonly Entry[];
 }
 
-export type Crash = { readonly kind: 'kill' } | { readonly kind: 'power'; readonly survival: Survival };
+export type Crash =
+  | { readonly kind: 'kill' }
+  | { readonly kind: 'power'; readonly survival: Survival }
+  /** The disk fails once, and the process exits because of it. */
+  | { readonly kind: 'fault'; readonly fault: 'sync' | 'write' };
 
 /**
  * A log, and what is known about it from outside: everything submitted, and up to where it was reported durable. After
@@ -43,7 +48,9 @@ export class CrashModel {
     this.disk.onOperation = ({ kind, path }) => {
       this.#tick();
       const isLog = kind === 'write' && /segment-|watermark|hard-state/.test(path);
-      const inFlight = this.disk.pending.find((other) => other.kind === 'sync' && !/\.tmp$/.test(other.path));
+      const inFlight = this.disk.pending.find(
+        (other) => other.kind === 'sync' && !other.path.endsWith('.tmp'),
+      );
       assert(
         !isLog || inFlight === undefined,
         () => `${path} written while ${inFlight?.path} is being synced`,
@@ -91,7 +98,7 @@ export class CrashModel {
         this.#durable = number;
       },
       onFailure: (error) => {
-        throw error;
+        this.#exit(error);
       },
     });
     const entries = readAll(wal);
@@ -145,7 +152,7 @@ export class CrashModel {
     };
     const state = [new Uint8Array(700).fill(last), new Uint8Array(900).fill(last + 1)];
     store.write({ ...header, configuration: new Uint8Array(0), stateDigest: last }, state, (error) => {
-      assert(error === null, () => String(error));
+      if (error !== null) this.#exit(error);
       this.#checkpoint = last;
     });
   }
@@ -183,16 +190,30 @@ export class CrashModel {
   die(crash: Crash): void {
     this.#crashAt = Number.POSITIVE_INFINITY;
     this.clock.forgetAll();
-    if (crash.kind === 'kill') this.disk.kill();
-    else this.disk.powerCut(crash.survival);
+    this.disk.clearFaults();
+    if (crash.kind === 'power') this.disk.powerCut(crash.survival);
+    else this.disk.kill();
     this.#checkpointBegun = this.#checkpoint;
   }
 
   #tick(): void {
     this.ticks += 1;
     if (this.ticks < this.#crashAt) return;
+    if (this.#crash.kind === 'fault') {
+      this.#crashAt = Number.POSITIVE_INFINITY;
+      if (this.#crash.fault === 'sync') this.disk.failSync(() => true);
+      else this.disk.failWrite(() => true, 'ENOSPC', this.#prng.below(3000));
+      return;
+    }
     this.die(this.#crash);
     throw new SimulatedCrash(`at event ${this.ticks}`);
+  }
+
+  /** What a process does when its disk fails. */
+  #exit(error: Error): never {
+    assert(error instanceof DiskError, () => String(error));
+    this.die({ kind: 'kill' });
+    throw new SimulatedCrash(error.message);
   }
 
   #checkRecovered(hardState: HardState, entries: readonly Entry[]): void {
@@ -225,10 +246,7 @@ export class CrashModel {
   #checkCheckpoint(): void {
     const loaded = this.#store().load();
     const at = loaded?.index ?? 0;
-    assert(
-      at === this.#checkpoint || at > this.#checkpoint,
-      () => `checkpoint ${at}, ${this.#checkpoint} was written`,
-    );
+    assert(at >= this.#checkpoint, () => `checkpoint ${at}, ${this.#checkpoint} was written`);
     assert(loaded === null || loaded.state[0] === (at & 0xff), 'the checkpoint holds something else');
     this.#checkpoint = at;
     this.#checkpointBegun = at;

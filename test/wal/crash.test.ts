@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
+import { DiskError } from '../../src/base/ports/disk.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
 import { CrashModel, stepByChance, type Crash } from './crash-model.ts';
 import { N1, N2, term } from './harness.ts';
+
+const LIVES = 2000;
 
 const CRASHES: readonly Crash[] = [
   { kind: 'kill' },
@@ -57,7 +60,9 @@ function runUntilCrash(model: CrashModel, work: () => void): boolean {
     work();
     return false;
   } catch (error) {
-    if (!(error instanceof SimulatedCrash)) throw error;
+    // A disk that fails while the log is opened is reported by open itself.
+    if (error instanceof DiskError) model.die({ kind: 'kill' });
+    else if (!(error instanceof SimulatedCrash)) throw error;
     return true;
   } finally {
     model.crashNever();
@@ -102,18 +107,25 @@ test('a crash during recovery is recovered from', () => {
   }
 });
 
-test('lives of many kinds, each ended by a crash', () => {
-  for (let seed = 1; seed <= 2000; seed += 1) {
+test('lives of many kinds, each ended by a crash or a failing disk', () => {
+  const ends: readonly Crash[] = [
+    ...CRASHES,
+    { kind: 'fault', fault: 'sync' },
+    { kind: 'fault', fault: 'write' },
+  ];
+  for (let seed = 1; seed <= LIVES; seed += 1) {
     const prng = new Prng(seed);
     const model = new CrashModel(prng.fork());
     try {
       for (let life = 0; life < 4; life += 1) {
-        const crash = CRASHES[prng.below(CRASHES.length)] ?? { kind: 'kill' };
-        model.crashAfter(prng.between(1, 150), crash);
+        const end = ends[prng.below(ends.length)] ?? { kind: 'kill' };
+        model.crashAfter(prng.between(1, 150), end);
         runUntilCrash(model, () => {
           model.open();
-          for (let step = 0; step < 30; step += 1) stepByChance(model, prng);
-          model.die(crash);
+          // What was shown once stays, even if nothing was written since and nothing that is unsynced survives.
+          if (prng.chance(0.5)) model.die({ kind: 'power', survival: 'none' });
+          else for (let step = 0; step < 30; step += 1) stepByChance(model, prng);
+          model.die(end);
         });
       }
       model.open();
