@@ -26,7 +26,16 @@ export class LeaderHealth {
 
   /** @returns why to step down, or null. */
   tick(): string | null {
-    return this.#checkQuorum() ?? this.#checkCommit();
+    const { log, membership, options } = this.#state;
+    // Alone, it waits for its own disk: nobody else could do better.
+    const waits = log.lastIndex > log.commitIndex && membership.voters.length > 1;
+    this.#stalledTicks = waits ? this.#stalledTicks + 1 : 0;
+    if (this.#stalledTicks >= 2 * options.electionTimeoutTicksMax) {
+      return `commit index ${log.commitIndex} stood still for ${this.#stalledTicks} ticks with ${log.lastIndex - log.commitIndex} entries waiting`;
+    }
+    const why = this.#checkQuorum();
+    if (why === null && this.#stalledTicks === options.electionTimeoutTicksMax) this.#resetLanes();
+    return why;
   }
 
   #checkQuorum(): string | null {
@@ -40,20 +49,12 @@ export class LeaderHealth {
     return `heard ${active} of ${membership.voters.length} voters within ${ticksMax} ticks, needs ${membership.quorum}`;
   }
 
-  #checkCommit(): string | null {
-    const { log, membership, options, outbox } = this.#state;
-    // Alone, it waits for its own disk: nobody else could do better.
-    const waits = log.lastIndex > log.commitIndex && membership.voters.length > 1;
-    this.#stalledTicks = waits ? this.#stalledTicks + 1 : 0;
-    const ticksMax = options.electionTimeoutTicksMax;
-    if (this.#stalledTicks === ticksMax) {
-      for (const peer of this.#replication.peers) {
-        if (peer.stalledTicks < options.electionTimeoutTicksMin) continue;
-        outbox.resetBulkLane(peer.id);
-        this.#replication.probe(peer, `no acknowledgement moved for ${peer.stalledTicks} ticks`);
-      }
+  #resetLanes(): void {
+    const { options, outbox } = this.#state;
+    for (const peer of this.#replication.peers) {
+      if (peer.stalledTicks < options.electionTimeoutTicksMin) continue;
+      outbox.resetBulkLane(peer.id);
+      this.#replication.probe(peer, `no acknowledgement moved for ${peer.stalledTicks} ticks`);
     }
-    if (this.#stalledTicks < 2 * ticksMax) return null;
-    return `commit index ${log.commitIndex} stood still for ${this.#stalledTicks} ticks with ${log.lastIndex - log.commitIndex} entries waiting`;
   }
 }

@@ -2,14 +2,16 @@ import { assert } from '../base/assert.ts';
 import { crc32 } from '../base/crc32.ts';
 import {
   CONFIGURATION_VERSION,
+  ConfigurationFormatError,
   decodeConfiguration,
   encodeConfiguration,
   findMember,
   voterIds,
   type Configuration,
+  type Member,
 } from '../base/configuration.ts';
 import { EntryKind, entryBody, type Entry, type EntryDraft } from '../base/entry.ts';
-import type { Incarnation, LogIndex, NodeId } from '../base/units.ts';
+import { UNKNOWN_INCARNATION, type Incarnation, type LogIndex, type NodeId } from '../base/units.ts';
 import type { RaftOptions } from './options.ts';
 
 /** What a handshake told of a peer. */
@@ -35,8 +37,8 @@ export class Membership {
   readonly #selfIdentity: Identity;
   readonly #hardStateTrusted: boolean;
   readonly #identities = new Map<NodeId, Identity>();
-  /** Configuration entries beyond the commit index, ascending. */
-  readonly #pending: Entry[];
+  /** Configuration entries beyond the commit index, ascending; null for a body that cannot be read. */
+  readonly #pending: { readonly index: LogIndex; readonly configuration: Configuration | null }[];
   #active: Configuration;
   #founded = false;
   #voters: readonly NodeId[] = [];
@@ -49,7 +51,7 @@ export class Membership {
     this.#selfIdentity = { incarnation: options.incarnation, priority: options.priority };
     this.#hardStateTrusted = recovered.hardStateTrusted;
     this.#active = bootstrap.configuration;
-    this.#pending = [...recovered.laterConfigurations];
+    this.#pending = recovered.laterConfigurations.map(pendingOf);
     this.#identities.set(this.#self, this.#selfIdentity);
     if (recovered.configuration !== null) {
       this.#active = recovered.configuration.value;
@@ -85,6 +87,11 @@ export class Membership {
     return this.#voters.includes(this.#self);
   }
 
+  /** A node that belongs to no cluster yet listens to everybody: how else would it learn of one. */
+  isKnown(id: NodeId): boolean {
+    return !this.#founded || findMember(this.#active, id) !== null;
+  }
+
   /** Null if this node may vote and campaign. */
   get ineligibleWhy(): string | null {
     if (!this.#hardStateTrusted)
@@ -93,7 +100,7 @@ export class Membership {
     if (member === null) return 'it is not a member of the configuration';
     if (member.role !== 'voter') return 'it is a learner';
     if (this.counts(this.#self)) return null;
-    return `the configuration names incarnation ${member.incarnation} of ${this.#self}, this is ${this.#selfIdentity.incarnation}`;
+    return `a configuration names another incarnation of ${this.#self} than this one, ${this.#selfIdentity.incarnation}`;
   }
 
   /** Whether what this voter says is to be counted: votes, acknowledgements, signs of life. */
@@ -115,11 +122,16 @@ export class Membership {
   }
 
   appended(entries: readonly Entry[]): void {
-    for (const entry of entries) if (entry.kind === EntryKind.configuration) this.#pending.push(entry);
+    const before = this.#pending.length;
+    for (const entry of entries)
+      if (entry.kind === EntryKind.configuration) this.#pending.push(pendingOf(entry));
+    if (this.#pending.length > before) this.#recount();
   }
 
   truncated(from: LogIndex): void {
+    const before = this.#pending.length;
     while ((this.#pending.at(-1)?.index ?? 0) >= from) this.#pending.pop();
+    if (this.#pending.length < before) this.#recount();
   }
 
   /** @returns the configurations that this commits, with their indexes. */
@@ -127,9 +139,11 @@ export class Membership {
     const committed: { index: LogIndex; configuration: Configuration }[] = [];
     for (let next = this.#pending[0]; next !== undefined && next.index <= index; next = this.#pending[0]) {
       this.#pending.shift();
-      this.#active = decodeConfiguration(entryBody(next));
+      const { index: at, configuration } = next;
+      assert(configuration !== null, () => `the committed configuration at ${at} cannot be read`);
+      this.#active = configuration;
       this.#founded = true;
-      committed.push({ index: next.index, configuration: this.#active });
+      committed.push({ index: at, configuration });
     }
     if (committed.length > 0) this.#recount();
     return committed;
@@ -174,15 +188,16 @@ export class Membership {
   }
 
   /**
-   * What a new leader writes first while no configuration is committed: the founding one, or the one that its
-   * predecessor did not get committed, with every incarnation known by now. Null where a no-op will do.
+   * What a new leader writes first while no configuration is known to be committed: the founding one, or again the one
+   * that its predecessor may not have got committed, with the incarnations that were not known then. Null where a no-op
+   * will do.
    */
   foundingDraft(logIsEmpty: boolean): EntryDraft | null {
     if (this.#founded) return null;
     const latest = this.#pending.at(-1);
     if (latest === undefined && !logIsEmpty) return null;
-    const base = latest === undefined ? this.#active : decodeConfiguration(entryBody(latest));
-    return configurationDraft(this.#withKnownIncarnations(base));
+    const base = latest?.configuration ?? this.#active;
+    return configurationDraft(this.#identified(base, (member) => member.incarnation === UNKNOWN_INCARNATION));
   }
 
   /**
@@ -191,17 +206,17 @@ export class Membership {
    */
   readmissionDraft(): EntryDraft | null {
     if (!this.#founded || this.hasPending) return null;
-    const next = this.#withKnownIncarnations(this.#active);
+    const next = this.#identified(this.#active, () => true);
     const changed = next.members.some(
       (member, at) => member.incarnation !== this.#active.members[at]?.incarnation,
     );
     return changed ? configurationDraft(next) : null;
   }
 
-  #withKnownIncarnations(base: Configuration): Configuration {
+  #identified(base: Configuration, applies: (member: Member) => boolean): Configuration {
     const members = base.members.map((member) => {
       const known = this.#identities.get(member.id);
-      return known === undefined ? member : { ...member, incarnation: known.incarnation };
+      return known === undefined || !applies(member) ? member : { ...member, incarnation: known.incarnation };
     });
     return { ...base, members };
   }
@@ -209,12 +224,32 @@ export class Membership {
   #recount(): void {
     this.#voters = voterIds(this.#active);
     assert(this.#voters.length > 0, 'a configuration without voters');
-    this.#counted = new Set(this.#voters.filter((id) => !this.#founded || this.#isAsConfigured(id)));
+    this.#counted = new Set(this.#voters.filter((id) => this.#isWhoItShouldBe(id)));
   }
 
-  #isAsConfigured(id: NodeId): boolean {
-    const identity = this.#identities.get(id);
-    return identity !== undefined && findMember(this.#active, id)?.incarnation === identity.incarnation;
+  /**
+   * While no configuration is known to be committed, one in the log may be all the same. So whoever any of them names
+   * must be that incarnation; whoever is not named yet counts as its operators say.
+   */
+  #isWhoItShouldBe(id: NodeId): boolean {
+    const incarnation = this.#identities.get(id)?.incarnation;
+    if (this.#founded)
+      return incarnation !== undefined && findMember(this.#active, id)?.incarnation === incarnation;
+    for (const { configuration } of this.#pending) {
+      const named = configuration === null ? undefined : findMember(configuration, id)?.incarnation;
+      if (named !== undefined && named !== UNKNOWN_INCARNATION && named !== incarnation) return false;
+    }
+    return true;
+  }
+}
+
+function pendingOf(entry: Entry): { index: LogIndex; configuration: Configuration | null } {
+  try {
+    return { index: entry.index, configuration: decodeConfiguration(entryBody(entry)) };
+  } catch (error) {
+    // It came from a peer and may never be committed: no reason yet to stop.
+    if (error instanceof ConfigurationFormatError) return { index: entry.index, configuration: null };
+    throw error;
   }
 }
 

@@ -102,7 +102,8 @@ export class RaftCore {
   }
 
   step(message: PeerMessage): void {
-    if (message.to !== this.#state.id || message.from === this.#state.id) return;
+    const { id, membership } = this.#state;
+    if (message.to !== id || message.from === id || !membership.isKnown(message.from)) return;
     switch (message.type) {
       case 'PreVote':
         this.#election.onPreVote(message);
