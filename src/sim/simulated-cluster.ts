@@ -1,0 +1,197 @@
+import { assert } from '../base/assert.ts';
+import { Prng } from '../base/prng.ts';
+import {
+  NODE_DEFAULTS,
+  startNode,
+  type DledgerNode,
+  type NodeError,
+  type NodeEvent,
+  type NodeOptions,
+} from '../node/index.ts';
+import type { GroupStatus, NodeStatus } from '../wire/status-schema.ts';
+import { CrashableDisk } from './crashable-disk.ts';
+import { SimulatedNetwork } from './simulated-network.ts';
+import { SimulatedProcess } from './simulated-process.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+export const NODE_PORT = 7100;
+
+export interface SimulatedClusterOptions {
+  readonly seed: number;
+  readonly size: number;
+  /** What differs from the defaults of a node. */
+  readonly node?: Partial<NodeOptions>;
+}
+
+interface Machine {
+  readonly id: string;
+  disk: CrashableDisk;
+  process: SimulatedProcess | null;
+  node: DledgerNode | null;
+  fatal: NodeError | null;
+  readonly events: NodeEvent[];
+}
+
+/** Whole nodes, the real code, each on a machine of its own, in one process under one virtual clock. */
+export class SimulatedCluster {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly network: SimulatedNetwork;
+  readonly ids: readonly string[];
+  readonly #prng: Prng;
+  readonly #options: SimulatedClusterOptions;
+  readonly #machines = new Map<string, Machine>();
+
+  constructor(options: SimulatedClusterOptions) {
+    this.#options = options;
+    this.#prng = new Prng(options.seed);
+    this.network = new SimulatedNetwork(this.clock, this.#prng.fork());
+    this.ids = Array.from({ length: options.size }, (_, at) => `n${at + 1}`);
+    for (const id of this.ids) this.#machines.set(id, this.#newMachine(id));
+  }
+
+  startAll(): void {
+    for (const id of this.ids) this.start(id);
+  }
+
+  /** Starts a process on this machine's disk. */
+  start(id: string, changes: Partial<NodeOptions> = {}): void {
+    const machine = this.machine(id);
+    assert(machine.process === null, () => `${id} runs already`);
+    const process = new SimulatedProcess(this.clock, this.network.host(id));
+    machine.process = process;
+    machine.fatal = null;
+    machine.node = startNode(
+      {
+        ...NODE_DEFAULTS,
+        segmentBytes: 256 * 1024,
+        cacheBytesMax: 1024 * 1024,
+        checkpointEveryBytes: 128 * 1024,
+        ...this.#options.node,
+        id,
+        peers: this.ids.map((peer) => ({ id: peer, address: `${peer}:${NODE_PORT}` })),
+        dataDirectory: '/data',
+        ...changes,
+      },
+      { disk: machine.disk, network: process.network, clock: process.clock, prng: this.#prng.fork() },
+      {
+        onEvent: (event) => machine.events.push(event),
+        onReady: () => undefined,
+        onFatal: (error) => {
+          machine.fatal = error;
+          this.#end(machine);
+        },
+      },
+    );
+  }
+
+  /** SIGKILL: what the page cache holds stays. */
+  kill(id: string): void {
+    const machine = this.machine(id);
+    this.#end(machine);
+    machine.disk.kill();
+  }
+
+  /** The machine loses power: what was not synced may be gone, or half there. */
+  powerCut(id: string): void {
+    const machine = this.machine(id);
+    this.#end(machine);
+    machine.disk.powerCut();
+  }
+
+  /** A new disk under the same name. */
+  wipe(id: string): void {
+    const machine = this.machine(id);
+    this.#end(machine);
+    machine.disk = this.#newDisk();
+  }
+
+  stop(id: string): void {
+    this.machine(id).process?.stop();
+  }
+
+  continue(id: string): void {
+    this.machine(id).process?.continue();
+  }
+
+  isRunning(id: string): boolean {
+    return this.machine(id).process !== null;
+  }
+
+  node(id: string): DledgerNode {
+    const { node, process } = this.machine(id);
+    assert(node !== null && process !== null, () => `${id} does not run`);
+    return node;
+  }
+
+  status(id: string): NodeStatus {
+    return this.node(id).status();
+  }
+
+  group(id: string): GroupStatus {
+    const group = this.status(id).groups[0];
+    assert(group !== undefined, () => `${id} shows no group`);
+    return group;
+  }
+
+  /** Who leads in the highest term, if anybody does; stopped and dead processes are not asked. */
+  leader(): string | null {
+    let found: { id: string; term: number } | null = null;
+    for (const id of this.ids) {
+      const { process } = this.machine(id);
+      if (process?.isRunning !== true) continue;
+      const { role, term } = this.group(id);
+      if (role === 'leader' && (found === null || term > found.term)) found = { id, term };
+    }
+    return found?.id ?? null;
+  }
+
+  /** Runs until somebody leads whose term has begun. @returns who. */
+  runUntilLeader(withinMs = 10_000): string {
+    const ready = (): boolean => {
+      const leader = this.leader();
+      if (leader === null) return false;
+      const { commitIndex, lastTerm, term } = this.group(leader);
+      return lastTerm === term && commitIndex > 0;
+    };
+    assert(this.clock.runUntil(ready, withinMs), () => `nobody leads after ${withinMs} ms`);
+    return this.leader() as string;
+  }
+
+  followers(): string[] {
+    const leader = this.leader();
+    return this.ids.filter((id) => id !== leader && this.isRunning(id));
+  }
+
+  events(id: string): readonly NodeEvent[] {
+    return this.machine(id).events;
+  }
+
+  disk(id: string): CrashableDisk {
+    return this.machine(id).disk;
+  }
+
+  fatal(id: string): NodeError | null {
+    return this.machine(id).fatal;
+  }
+
+  machine(id: string): Machine {
+    const machine = this.#machines.get(id);
+    assert(machine !== undefined, () => `there is no ${id}`);
+    return machine;
+  }
+
+  #end(machine: Machine): void {
+    machine.process?.kill();
+    machine.process = null;
+    machine.node = null;
+    this.network.kill(machine.id);
+  }
+
+  #newMachine(id: string): Machine {
+    return { id, disk: this.#newDisk(), process: null, node: null, fatal: null, events: [] };
+  }
+
+  #newDisk(): CrashableDisk {
+    return new CrashableDisk({ prng: this.#prng.fork(), clock: this.clock });
+  }
+}
