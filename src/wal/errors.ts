@@ -1,3 +1,4 @@
+import type { EntryFormatError } from '../base/entry.ts';
 import type { LogIndex } from '../base/units.ts';
 
 /** Where in the log something is wrong, for people and for repair. */
@@ -27,6 +28,19 @@ export class WalRotError extends Error {
     this.place = place;
     this.what = what;
   }
+}
+
+const ENTRY_FAULTS: Record<EntryFormatError['code'], string> = {
+  ENTRY_TRUNCATED: 'the entry is longer than what is left of its block',
+  ENTRY_LENGTH: 'the entry has an impossible length',
+  ENTRY_FIELD: 'a field of the entry header is impossible',
+  ENTRY_HEADER_CHECKSUM: 'the entry header does not verify, or does not chain to the entry before',
+  ENTRY_BODY_CHECKSUM: 'the body of the entry does not verify',
+};
+
+/** In words without the position, which is that in a buffer and not in the file. */
+export function entryFault(error: EntryFormatError): string {
+  return ENTRY_FAULTS[error.code];
 }
 
 /**

@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { EntryFormatError, ENTRY_HEADER_BYTES, parseEntryAt, type Entry } from '../base/entry.ts';
 import type { LogIndex } from '../base/units.ts';
-import { WalReadError, WalRotError } from './errors.ts';
+import { entryFault, WalReadError, WalRotError } from './errors.ts';
 import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, POINT_SPACING_BYTES } from './format.ts';
 import type { Extent, LogMap, Place } from './log-map.ts';
 import { decodeBlockHeader } from './segment-format.ts';
@@ -166,10 +166,13 @@ class Cursor {
   #previousChecksum: number;
   #entryBytes = 0;
   #wantedBytes: number;
+  /** Where the segment's blocks ended when the read began: it may grow meanwhile, what was asked for is before that. */
+  readonly #end: number;
 
   constructor(request: ReadRequest, place: Place) {
     this.#request = request;
     this.#place = place;
+    this.#end = place.segment.end;
     this.#position = place.point.position;
     this.#index = place.point.index;
     this.#previousChecksum = place.point.previousChecksum;
@@ -181,7 +184,7 @@ class Cursor {
   }
 
   get wantedBytes(): number {
-    const left = this.#place.segment.end - this.#position;
+    const left = this.#end - this.#position;
     if (left <= 0) throw this.#rot('the segment ends before its last entry');
     return Math.min(this.#wantedBytes, left);
   }
@@ -231,7 +234,7 @@ class Cursor {
   #wantMore(offset: number, itemBytes: number): void {
     this.#position += offset;
     this.#wantedBytes = Math.max(this.#wantedBytes, itemBytes);
-    if (this.#position + itemBytes > this.#place.segment.end) {
+    if (this.#position + itemBytes > this.#end) {
       throw this.#rot(`an entry of ${itemBytes} bytes ends beyond the segment's last block`);
     }
   }
@@ -250,7 +253,7 @@ class Cursor {
       entry = parseEntryAt(bytes, view, offset, this.#previousChecksum);
     } catch (error) {
       if (!(error instanceof EntryFormatError)) throw error;
-      throw this.#rotAt(offset, error.message);
+      throw this.#rotAt(offset, entryFault(error));
     }
     if (entry.index !== this.#index) throw this.#rotAt(offset, `the entry has index ${entry.index}`);
     return entry;

@@ -7,6 +7,7 @@ import {
 } from '../base/entry.ts';
 import type { DiskFile } from '../base/ports/disk.ts';
 import type { LogIndex } from '../base/units.ts';
+import { entryFault } from './errors.ts';
 import { BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './format.ts';
 import type { LogMap } from './log-map.ts';
 import { decodeBlockHeader, type BlockHeader } from './segment-format.ts';
@@ -146,7 +147,7 @@ export class SegmentScanner {
           error.code === 'ENTRY_BODY_CHECKSUM'
             ? view.getUint32(offset, true)
             : Math.min(ENTRY_HEADER_BYTES, to - from - offset);
-        return this.#stop('bad-entry', error.message, [from + offset, from + offset + bytes], to, index);
+        return this.#stop('bad-entry', entryFault(error), [from + offset, from + offset + bytes], to, index);
       }
     }
     if (entries.length !== header.entryCount) {
