@@ -23,7 +23,14 @@ interface Track {
 }
 
 const ACCEPT: Admission = { verdict: 'accept' };
-const TRACKS_BEFORE_SWEEP = 1024;
+/** The producers with something in flight in one queue, and for a while those that had. */
+interface QueueTracks {
+  readonly byProducer: Map<number, Track>;
+  /** With so many tracks those with nothing in flight are looked for. Twice what was left the last time. */
+  sweepAt: number;
+}
+
+const SWEEP_AT_MIN = 1024;
 
 /**
  * What this leader has proposed and not applied yet, by producer: together with the applied state it tells a retry
@@ -34,19 +41,18 @@ const TRACKS_BEFORE_SWEEP = 1024;
  * earlier leader could still turn up.
  */
 export class InFlightSequences {
-  #tracks = new Map<string, Track>();
+  readonly #queues = new Map<number, QueueTracks>();
 
   /** Judges a batch that would be proposed at `index`; an accepted one is remembered as proposed there. */
   admit(machine: StateMachine, stamp: ProducerStamp, queue: number, index: LogIndex, term: Term): Admission {
     if (stamp.producerId === 0) return ACCEPT;
-    const key = `${stamp.producerId}/${queue}`;
+    const track = this.#queues.get(queue)?.byProducer.get(stamp.producerId);
     const applied = machine.lastSequence(stamp.producerId, queue);
-    const track = this.#tracks.get(key);
     if (track !== undefined) dropApplied(track, applied);
     if (track === undefined || track.indexes.length === track.head || track.epoch !== stamp.epoch) {
       const judgement = machine.judge(stamp, queue);
       if (judgement.verdict === 'duplicate') return { ...judgement, committed: true };
-      if (judgement.verdict === 'accept') this.#begin(key, stamp, index, term, machine, queue);
+      if (judgement.verdict === 'accept') this.#begin(machine, stamp, queue, index, term);
       return judgement;
     }
     if (stamp.sequence <= applied) {
@@ -66,38 +72,37 @@ export class InFlightSequences {
 
   /** Leadership was lost, or a proposal refused: nothing is known to be in flight. */
   reset(): void {
-    this.#tracks.clear();
+    this.#queues.clear();
   }
 
   /** A batch of this producer was refused when applied: what is in flight behind it will be too. */
   forget(producerId: number, queue: number): void {
-    this.#tracks.delete(`${producerId}/${queue}`);
+    this.#queues.get(queue)?.byProducer.delete(producerId);
   }
 
-  #begin(
-    key: string,
-    stamp: ProducerStamp,
-    index: LogIndex,
-    term: Term,
-    machine: StateMachine,
-    queue: number,
-  ): void {
-    if (this.#tracks.size >= TRACKS_BEFORE_SWEEP) this.#sweep(machine, queue);
-    this.#tracks.set(key, {
+  #begin(machine: StateMachine, stamp: ProducerStamp, queue: number, index: LogIndex, term: Term): void {
+    let tracks = this.#queues.get(queue);
+    if (tracks === undefined) {
+      tracks = { byProducer: new Map(), sweepAt: SWEEP_AT_MIN };
+      this.#queues.set(queue, tracks);
+    }
+    tracks.byProducer.set(stamp.producerId, {
       epoch: stamp.epoch,
       term,
       firstSequence: stamp.sequence,
       indexes: [index],
       head: 0,
     });
+    if (tracks.byProducer.size > tracks.sweepAt) sweep(machine, queue, tracks);
   }
+}
 
-  #sweep(machine: StateMachine, queue: number): void {
-    for (const [key, track] of this.#tracks) {
-      dropApplied(track, machine.lastSequence(Number(key.slice(0, key.indexOf('/'))), queue));
-      if (track.indexes.length === track.head) this.#tracks.delete(key);
-    }
+function sweep(machine: StateMachine, queue: number, tracks: QueueTracks): void {
+  for (const [producerId, track] of tracks.byProducer) {
+    dropApplied(track, machine.lastSequence(producerId, queue));
+    if (track.indexes.length === track.head) tracks.byProducer.delete(producerId);
   }
+  tracks.sweepAt = Math.max(SWEEP_AT_MIN, tracks.byProducer.size * 2);
 }
 
 function dropApplied(track: Track, applied: number): void {

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts';
 import type { ProducerStamp } from '../base/batch.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { LogIndex, Term } from '../base/units.ts';
@@ -24,12 +25,18 @@ const EXPIRED: Judgement = { verdict: 'session-expired' };
 
 export interface SessionLimits {
   readonly sessionsMax: number;
+  /** Results that all sessions together may have to remember: the sum of what they announced. 16 bytes each. */
+  readonly resultsMax: number;
   /** By the time of entries, not by any clock. */
   readonly idleMsMax: number;
 }
 
 /** The same on every node of a cluster, or they disagree about who was evicted: a part of the format. */
-export const SESSION_LIMITS: SessionLimits = { sessionsMax: 10_000, idleMsMax: 7 * 24 * 3600 * 1000 };
+export const SESSION_LIMITS: SessionLimits = {
+  sessionsMax: 10_000,
+  resultsMax: 4 * 1024 * 1024,
+  idleMsMax: 7 * 24 * 3600 * 1000,
+};
 
 /** One producer: the id is the index of the entry that opened it, so it needs no counter and never repeats. */
 export class ProducerSession {
@@ -40,6 +47,9 @@ export class ProducerSession {
   lastUsedIndex: LogIndex;
   /** Unix milliseconds, as stamped in the entry that used it last. */
   lastUsedTime: number;
+  /** Neighbours in the order of use; the table's own. */
+  older: ProducerSession | null = null;
+  newer: ProducerSession | null = null;
 
   constructor(id: number, epoch: number, inFlightMax: number, index: LogIndex, time: number) {
     this.id = id;
@@ -126,11 +136,20 @@ interface FrozenView {
   readonly before: Uint8Array[];
 }
 
-/** The table of producers. Bounded; who goes is decided by what the entries say, so every node evicts the same. */
+/**
+ * The table of producers. Bounded; who goes is decided by what the entries say, so every node evicts the same: first
+ * who has been idle for too long, then whoever was used longest ago.
+ *
+ * Sessions are linked in the order of use. Entry times never go back, so the oldest session is also the one idle for
+ * longest, and evicting looks at no session that stays.
+ */
 export class ProducerSessions {
   readonly #limits: SessionLimits;
   readonly #sessions = new Map<number, ProducerSession>();
   readonly #views = new Set<FrozenView>();
+  #oldest: ProducerSession | null = null;
+  #newest: ProducerSession | null = null;
+  #results = 0;
 
   constructor(limits: SessionLimits) {
     this.#limits = limits;
@@ -150,17 +169,21 @@ export class ProducerSessions {
   }
 
   open(index: LogIndex, inFlightMax: number, time: number): ProducerSession {
-    this.#evict(time);
+    this.#evict(inFlightMax, time);
     const session = new ProducerSession(index, 1, inFlightMax, index, time);
-    this.#sessions.set(session.id, session);
+    this.#add(session);
     return session;
   }
 
+  /** For a batch that was judged acceptable just now. */
   accept(stamp: ProducerStamp, queue: number, index: LogIndex, term: Term, time: number): void {
     const session = this.#sessions.get(stamp.producerId);
-    if (session === undefined) return;
+    assert(session !== undefined, () => `batch of the unknown producer ${stamp.producerId} accepted`);
     if (this.#views.size > 0) this.#preserve(session);
     session.accept(stamp.sequence, queue, index, term, time);
+    if (session === this.#newest) return;
+    this.#unlink(session);
+    this.#link(session);
   }
 
   /** The sessions as they are now, encoded one at a time, whatever happens to the table meanwhile. */
@@ -179,29 +202,50 @@ export class ProducerSessions {
     }
   }
 
-  restore(session: ProducerSession): void {
+  /** Fills an empty table. The order of `sessions` does not matter. */
+  restore(sessions: readonly ProducerSession[]): void {
+    for (const session of sessions.toSorted((one, other) => one.lastUsedIndex - other.lastUsedIndex)) {
+      this.#add(session);
+    }
+  }
+
+  #add(session: ProducerSession): void {
     this.#sessions.set(session.id, session);
+    this.#results += session.inFlightMax;
+    this.#link(session);
+  }
+
+  #link(session: ProducerSession): void {
+    session.older = this.#newest;
+    session.newer = null;
+    if (this.#newest === null) this.#oldest = session;
+    else this.#newest.newer = session;
+    this.#newest = session;
+  }
+
+  #unlink(session: ProducerSession): void {
+    if (session.older === null) this.#oldest = session.newer;
+    else session.older.newer = session.newer;
+    if (session.newer === null) this.#newest = session.older;
+    else session.newer.older = session.older;
   }
 
   #preserve(session: ProducerSession): void {
     for (const view of this.#views) if (view.remaining.delete(session)) view.before.push(session.encode());
   }
 
-  #evict(now: number): void {
-    for (const session of this.#sessions.values()) {
-      if (now - session.lastUsedTime > this.#limits.idleMsMax) this.#remove(session);
+  /** Makes room for one more session with so many results. */
+  #evict(inFlightMax: number, now: number): void {
+    const { sessionsMax, resultsMax, idleMsMax } = this.#limits;
+    for (;;) {
+      const oldest = this.#oldest;
+      if (oldest === null) return;
+      const isFull = this.#sessions.size >= sessionsMax || this.#results + inFlightMax > resultsMax;
+      if (!isFull && now - oldest.lastUsedTime <= idleMsMax) return;
+      this.#preserve(oldest);
+      this.#unlink(oldest);
+      this.#sessions.delete(oldest.id);
+      this.#results -= oldest.inFlightMax;
     }
-    while (this.#sessions.size >= this.#limits.sessionsMax) {
-      let oldest: ProducerSession | null = null;
-      for (const session of this.#sessions.values()) {
-        if (oldest === null || session.lastUsedIndex < oldest.lastUsedIndex) oldest = session;
-      }
-      if (oldest !== null) this.#remove(oldest);
-    }
-  }
-
-  #remove(session: ProducerSession): void {
-    this.#preserve(session);
-    this.#sessions.delete(session.id);
   }
 }

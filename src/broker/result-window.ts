@@ -12,8 +12,8 @@ export interface StoredAt {
 }
 
 /**
- * The results of a producer's last batches in one queue: a ring over consecutive sequence numbers that grows to what
- * the producer really has in flight, never beyond what it announced.
+ * The results of a producer's last batches in one queue: a ring over consecutive sequence numbers. It grows with what
+ * the producer sends, up to what it announced to have in flight at most: a retry cannot be older than that.
  */
 export class ResultWindow {
   readonly #limit: number;

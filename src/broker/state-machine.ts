@@ -150,13 +150,15 @@ export class StateMachine {
       machine.#voided.push(readUint53(view, offset, RangeError) as LogIndex);
       offset += 8;
     }
+    const decoded: ProducerSession[] = [];
     for (let at = 0; at < sessions; at += 1) {
       const { session, end } = ProducerSession.decode(view, offset);
-      machine.#sessions.restore(session);
+      decoded.push(session);
       offset = end;
     }
     if (offset !== bytes.length)
       throw new RangeError(`${bytes.length - offset} bytes after the last session`);
+    machine.#sessions.restore(decoded);
     return machine;
   }
 
