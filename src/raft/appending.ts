@@ -37,7 +37,7 @@ export class Appending {
     }
     const rejection = this.#check(message);
     if (rejection !== null) {
-      this.#answer(message, this.#ackable, rejection);
+      if (this.#mayAnswer) this.#answer(message, this.#ackable, rejection);
       return;
     }
     this.#append(message);
@@ -53,6 +53,7 @@ export class Appending {
     const current = this.#recognise(message);
     // Not up to this log's own end: what lies beyond the verified index may be another leader's and not committed.
     if (current) this.#commitTo(Math.min(message.commitIndex, this.#verifiedIndex));
+    if (current && !this.#mayAnswer) return;
     this.#state.send({
       type: 'HeartbeatResponse',
       from: this.#state.id,
@@ -74,11 +75,20 @@ export class Appending {
     if (!this.#ackDue) return;
     this.#ackDue = false;
     const { leader, term, id } = this.#state;
-    if (leader === null || leader === id || this.#term !== term) return;
+    if (leader === null || leader === id || this.#term !== term || !this.#mayAnswer) return;
     const matchIndex = this.#ackable;
     this.#acknowledgedIndex = matchIndex;
     this.#owes = matchIndex < this.#owedIndex;
     this.#answer({ from: leader }, matchIndex, null);
+  }
+
+  /**
+   * To acknowledge a leader is to promise that no older one will be. Whoever lost its term and vote may have promised
+   * that to a leader of a later term: one of two answers would be broken, and with it an entry that was committed by
+   * counting it. So it keeps what it is sent, and says nothing.
+   */
+  get #mayAnswer(): boolean {
+    return this.#state.options.recovered.hardStateTrusted;
   }
 
   get #ackable(): number {

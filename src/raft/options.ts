@@ -45,7 +45,10 @@ export interface Bootstrap {
 /** What the disk knew at start. Everything here is durable before the core is made. */
 export interface Recovered {
   readonly hardState: HardState;
-  /** False if the hard state is lost or behind the log: such a node never votes or campaigns (RULES on hard state). */
+  /**
+   * False if the hard state is lost or behind the log. Such a node may have voted in any term: it never votes or
+   * campaigns, and acknowledges nothing to a leader, since a forgotten vote may have promised that to a later one.
+   */
   readonly hardStateTrusted: boolean;
   /** First index that is on disk; lastIndex + 1 if there is none. */
   readonly firstIndex: LogIndex;
