@@ -203,18 +203,12 @@ export class CrashableDisk implements Disk {
 
   /** The process dies, the machine lives on: what was written is visible, unsynced bytes stay unsynced. */
   kill(): void {
-    this.#life += 1;
-    this.#locks.clear();
-    // The kernel finishes, or does not, what it was asked for; nobody is told.
-    for (const { run, abandon } of this.#completions.splice(0)) {
-      if (this.#prng.chance(0.5)) run();
-      else abandon();
-    }
+    this.#die('some');
   }
 
   /** The machine dies. Whatever was synced stays; `survival` says what becomes of the rest (default: chance). */
   powerCut(survival: Survival = 'some'): void {
-    this.kill();
+    this.#die(survival);
     for (const change of this.#nameChanges.splice(0)) {
       if (survives(survival, this.#prng)) change.apply(this.#durableNames);
     }
@@ -268,6 +262,16 @@ export class CrashableDisk implements Disk {
   }
 
   // --- inside -------------------------------------------------------------------------------------------------------
+
+  /** The kernel finishes, or does not, what it was asked for; nobody is told. */
+  #die(survival: Survival): void {
+    this.#life += 1;
+    this.#locks.clear();
+    for (const { run, abandon } of this.#completions.splice(0)) {
+      if (survives(survival, this.#prng)) run();
+      else abandon();
+    }
+  }
 
   #openFile(path: string, inode: CrashableInode, writable: boolean): DiskFile {
     const life = this.#life;

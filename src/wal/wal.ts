@@ -331,7 +331,8 @@ export class Wal {
     if (this.#isBusy || this.#state === 'closed') return;
     const isOpen = this.#state === 'open';
     const isLast = this.#closing !== null && this.#gathering.isEmpty && this.#isAheadOfWatermark();
-    if (isOpen && (this.#isWatermarkDue || isLast)) this.#guard(() => this.#writeWatermark());
+    if (isOpen && (this.#isWatermarkDue || isLast))
+      this.#guard(() => this.#writeWatermark(() => this.#rest()));
     else if (isOpen && !this.#gathering.isEmpty) {
       const batch = this.#gathering.take();
       this.#guard(() => this.#commit(batch));
@@ -396,9 +397,11 @@ export class Wal {
     const block = from === 0 && to === entries.length ? entries : entries.slice(from, to);
     const bytes = bytesOf(block);
     if (!this.#writer.fits(bytes)) {
+      // The watermark knows of the new segment before there is anything in it: so its loss is noticed.
+      const proceed = (): void => this.#writeBlocks(batch, from);
       this.#writer.roll(
         bytes,
-        this.#then(() => this.#writeBlocks(batch, from)),
+        this.#then(() => this.#writeWatermark(proceed)),
       );
       return;
     }
@@ -427,6 +430,10 @@ export class Wal {
   /** Still busy while it reports: what is submitted in answer gathers, and goes in one write afterwards. */
   #report(number: number): void {
     this.#onDurable(number);
+    this.#rest();
+  }
+
+  #rest(): void {
     this.#isBusy = false;
     this.#advance();
   }
@@ -485,7 +492,7 @@ export class Wal {
     });
   }
 
-  #writeWatermark(): void {
+  #writeWatermark(next: () => void): void {
     this.#isWatermarkDue = false;
     const watermark = watermarkOf(this.#map, this.#writer.active, this.#commitHint);
     this.#watermarkFile.write(watermark);
@@ -493,8 +500,7 @@ export class Wal {
       this.#then(() => {
         this.#proven = watermark;
         this.#watermarks += 1;
-        this.#isBusy = false;
-        this.#advance();
+        next();
       }),
     );
   }

@@ -6,7 +6,9 @@ import type { Clock, TimerHandle } from '../../src/base/ports/clock.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { FIRST_GROUP, nodeId, type LogIndex, type NodeId, type Term } from '../../src/base/units.ts';
 import { CrashableDisk } from '../../src/sim/crashable-disk.ts';
+import { BLOCK_HEADER, SEGMENT_HEADER_BYTES } from '../../src/wal/format.ts';
 import type { HardState } from '../../src/wal/hard-state.ts';
+import { segmentSeed } from '../../src/wal/segment-format.ts';
 import { Wal, type WalOptions } from '../../src/wal/wal.ts';
 
 export const DIRECTORY = '/data';
@@ -223,6 +225,26 @@ export class Bench {
 
   segmentPath(sequence: number): string {
     return `${DIRECTORY}/segment-${String(sequence).padStart(10, '0')}`;
+  }
+
+  // --- damage at rest ---------------------------------------------------------------------------------------------
+
+  flip(path: string, position: number, mask = 0x55): void {
+    this.disk.setByte(path, position, (byte) => byte ^ mask);
+  }
+
+  /** Puts bytes there, as if they had always been. */
+  put(path: string, position: number, bytes: Uint8Array): void {
+    for (const [at, byte] of bytes.entries()) this.disk.setByte(path, position + at, () => byte);
+  }
+
+  /** Makes the header of the block at `position` verify again after a change. */
+  fixBlockChecksum(path: string, position: number): void {
+    const bytes = this.disk.visible(path);
+    const seed = segmentSeed(bytes.subarray(0, SEGMENT_HEADER_BYTES));
+    const field = new DataView(new ArrayBuffer(4));
+    field.setUint32(0, crc32(bytes.subarray(position, position + BLOCK_HEADER.checksum), seed), true);
+    this.put(path, position + BLOCK_HEADER.checksum, new Uint8Array(field.buffer));
   }
 
   #checksumAt(at: number): number {
