@@ -242,7 +242,6 @@ export class ProducerSessions {
       if (oldest === null) return;
       const isFull = this.#sessions.size >= sessionsMax || this.#results + inFlightMax > resultsMax;
       if (!isFull && now - oldest.lastUsedTime <= idleMsMax) return;
-      this.#preserve(oldest);
       this.#unlink(oldest);
       this.#sessions.delete(oldest.id);
       this.#results -= oldest.inFlightMax;

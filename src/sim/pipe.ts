@@ -31,7 +31,6 @@ export class Pipe {
   readonly #receive: (segment: Segment) => void;
   #segments: { readonly atMs: number; readonly segment: Segment }[] = [];
   #head = 0;
-  #lastAtMs = 0;
   #isMoving = false;
 
   constructor(medium: Medium, from: string, to: string, receive: (segment: Segment) => void) {
@@ -43,8 +42,7 @@ export class Pipe {
 
   send(segment: Segment): void {
     if (segment.type === 'rst' && this.#medium.isCut(this.from, this.to)) return;
-    this.#lastAtMs = Math.max(this.#lastAtMs, this.#medium.clock.monotonicMs() + this.#medium.latencyMs());
-    this.#segments.push({ atMs: this.#lastAtMs, segment });
+    this.#segments.push({ atMs: this.#soon(), segment });
     if (!this.#isMoving && !this.#medium.stalled.has(this)) this.#move();
   }
 
@@ -58,15 +56,16 @@ export class Pipe {
   /** The way is healed: what was held back goes on. */
   resume(): void {
     this.#medium.stalled.delete(this);
-    const atMs = this.#medium.clock.monotonicMs() + this.#medium.latencyMs();
-    this.#lastAtMs = Math.max(this.#lastAtMs, atMs);
-    this.#segments = this.#segments
-      .slice(this.#head)
-      .map((waiting) => (waiting.atMs >= atMs ? waiting : { ...waiting, atMs }));
-    this.#head = 0;
+    const first = this.#segments[this.#head];
+    if (first !== undefined) this.#segments[this.#head] = { ...first, atMs: this.#soon() };
     if (!this.#isMoving) this.#move();
   }
 
+  #soon(): number {
+    return this.#medium.clock.monotonicMs() + this.#medium.latencyMs();
+  }
+
+  /** Waits for the first segment; those behind it wait for it, however soon they would come by themselves. */
   #move(): void {
     const next = this.#segments[this.#head];
     if (next === undefined) return;

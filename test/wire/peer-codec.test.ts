@@ -109,6 +109,13 @@ describe('messages between nodes', () => {
     }
   });
 
+  test('entries that are missing at the end are missed', () => {
+    const frame = frameOf(encodePeerMessage(append, FIRST_GROUP));
+    const last = append.entries.at(-1)?.bytes.length ?? 0;
+    const body = frame.body.subarray(0, frame.body.length - last);
+    expect(() => decodePeerMessage({ ...frame, body })).toThrow(/1 entries, 2 were announced/);
+  });
+
   test('the last index there is ends the log', () => {
     const prevIndex = logIndex(Number.MAX_SAFE_INTEGER);
     const beyond = { ...append, prevIndex };

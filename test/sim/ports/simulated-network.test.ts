@@ -318,6 +318,29 @@ describe('a simulated network', () => {
     expect(near.closed).toEqual([{ by: 'remote', code: 'reset' }]);
   });
 
+  test('a reset is sent once: one that meets a cut on its way is lost', () => {
+    const world = new World();
+    const { near, far } = world.pair();
+    far.connection?.destroy();
+    world.network.cut('b', 'a');
+    world.clock.advanceBy(1000);
+    world.network.heal('b', 'a');
+    world.clock.advanceBy(1000);
+    expect([near.closed, far.closed]).toEqual([[], [{ by: 'local' }]]);
+  });
+
+  test('what waits behind a cut goes with the side that sent it', () => {
+    const world = new World();
+    const { near, far } = world.pair();
+    world.network.cut('a', 'b');
+    near.connection?.write([bytes(1)]);
+    world.clock.advanceBy(1000);
+    near.connection?.destroy();
+    world.network.heal('a', 'b');
+    world.clock.advanceBy(1000);
+    expect([far.received, far.closed]).toEqual([[], []]);
+  });
+
   test('a reset from between ends both sides as remote, and only between those two', () => {
     const world = new World();
     const { near, far } = world.pair();
