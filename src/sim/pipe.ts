@@ -91,8 +91,8 @@ export class Pipe {
       return;
     }
     this.#head += 1;
-    if (this.#head === this.#segments.length) {
-      this.#segments = [];
+    if (this.#head * 2 >= this.#segments.length) {
+      this.#segments = this.#segments.slice(this.#head);
       this.#head = 0;
     }
     this.#receive(next.segment);
