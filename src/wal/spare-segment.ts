@@ -40,10 +40,14 @@ export class SpareSegment {
     this.#zeros = new Uint8Array(Math.min(STEP_BYTES_MAX, segmentBytes));
   }
 
-  /** Lets the file grow to this many bytes in the background. A failure shows when the file is taken. */
+  /**
+   * Lets the file grow to this many bytes, rounded up to whole steps, in the background. A failure shows when the file
+   * is taken.
+   */
   prepare(bytes: number): void {
     if (this.#isResting) return;
-    this.#goal = Math.max(this.#goal, bytes);
+    const step = this.#zeros.length;
+    this.#goal = Math.max(this.#goal, Math.ceil(bytes / step) * step);
     this.#step();
   }
 
@@ -71,10 +75,9 @@ export class SpareSegment {
       return;
     }
     const file = this.#file;
-    const zeros = this.#zeros.subarray(0, Math.min(this.#zeros.length, this.#goal - this.#bytes));
-    file.write(zeros, this.#bytes, (writeError) => {
+    file.write(this.#zeros, this.#bytes, (writeError) => {
       if (writeError !== null || this.#closed) this.#stepDone(writeError, 0);
-      else file.datasync((syncError) => this.#stepDone(syncError, zeros.length));
+      else file.datasync((syncError) => this.#stepDone(syncError, this.#zeros.length));
     });
   }
 

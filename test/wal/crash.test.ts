@@ -117,14 +117,14 @@ test('lives of many kinds, each ended by a crash or a failing disk', () => {
     const prng = new Prng(seed);
     const model = new CrashModel(prng.fork());
     try {
-      for (let life = 0; life < 4; life += 1) {
+      for (let life = 0; life < 3; life += 1) {
         const end = ends[prng.below(ends.length)] ?? { kind: 'kill' };
-        model.crashAfter(prng.between(1, 150), end);
+        model.crashAfter(prng.between(1, 110), end);
         runUntilCrash(model, () => {
           model.open();
           // What was shown once stays, even if nothing was written since and nothing that is unsynced survives.
           if (prng.chance(0.5)) model.die({ kind: 'power', survival: 'none' });
-          else for (let step = 0; step < 30; step += 1) stepByChance(model, prng);
+          else for (let step = 0; step < 22; step += 1) stepByChance(model, prng);
           model.die(end);
         });
       }

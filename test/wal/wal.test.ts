@@ -252,6 +252,8 @@ describe('segments', () => {
     bench.write(1);
     bench.write(1, { bodyBytes: 300_000 });
     bench.write(3);
+    expect(bench.wal.stats().segments).toBe(2);
+    bench.write(60, { bodyBytes: 1000 });
     expect(bench.wal.stats().segments).toBe(3);
     const before = bench.entries();
     bench.cutPowerAndOpen('none');
@@ -263,6 +265,17 @@ describe('segments', () => {
     bench.settle();
     expect(bench.disk.durable(`${DIRECTORY}/spare.tmp`)).toBe(null);
     expect(bench.disk.visible(`${DIRECTORY}/spare.tmp`)).toHaveLength(64 * 1024);
+  });
+
+  test('is prepared in whole steps, not along with every commit', () => {
+    const bench = opened({ segmentBytes: 4 * 1024 * 1024 });
+    bench.settle();
+    let syncs = 0;
+    bench.disk.onOperation = ({ kind, path }) => {
+      if (kind === 'sync' && path.endsWith('spare.tmp')) syncs += 1;
+    };
+    for (let count = 0; count < 50; count += 1) bench.write(1);
+    expect(syncs).toBe(0);
   });
 
   test('preparing fails quietly, needing it fails loudly', () => {
