@@ -214,11 +214,14 @@ describe('5.2: candidates', () => {
     expect(replica.core.role).toBe('leader');
   });
 
-  test('a majority of others is enough, even while the own vote is not durable', () => {
+  test('it never leads a term that its disk does not know, however many others vote for it', () => {
+    // It would forget that it led, be given the same votes again, and write other entries of the same index and term.
     const replica = new Replica({ log });
     becomeUnsyncedCandidate(replica);
     replica.step(voteResponse(n2, n1, 3), voteResponse(n3, n1, 3));
-    replica.drain();
+    expect(ofType('AppendEntries', replica.drain()).map((one) => one.term)).toEqual([]);
+    expect(replica.core.role).toBe('candidate');
+    replica.sync();
     expect(replica.core.role).toBe('leader');
   });
 
@@ -405,12 +408,37 @@ describe('5.4.1: the election restriction', () => {
     expect(replica.disk.durableHardState).toEqual({ term: 9, votedFor: granted ? n2 : null });
   });
 
-  test("the candidate's own log is compared including what it has not synced", () => {
+  test('a candidate speaks only of what is durable in its log', () => {
     const replica = new Replica({ log });
+    replica.hear(heartbeat(n2, n1, 3));
     replica.step(appendEntries(n2, n1, { term: 3, log: logOf([1, 1, 2, 3]), after: 3 }));
     replica.drain();
-    replica.tick(40);
-    expect(oneOf('PreVote', replica.drain().slice(0, 1))).toMatchObject({ lastIndex: 4, lastTerm: 3 });
+    replica.tick(35);
+    const [asked] = ofType('PreVote', replica.drain());
+    replica.step(preVoteResponse(n2, n1, asked?.term ?? 0));
+    const claims = ofType('RequestVote', replica.drain()).map((one) => [one.lastIndex, one.lastTerm]);
+    expect(claims.filter(([lastIndex = 0]) => lastIndex > replica.disk.durableLog.length)).toEqual([]);
+  });
+
+  test('a vote for a log that was lost in a crash elects nobody', () => {
+    // Entry 4 is committed by n2 and n3. n1 has it written, not synced, when it asks n2 for its vote.
+    const longer = logOf([1, 1, 2, 2]);
+    const candidate = new Replica({ log });
+    candidate.hear(heartbeat(n3, n1, 2));
+    candidate.step(appendEntries(n3, n1, { term: 2, log: longer, after: 3 }));
+    candidate.drain();
+    candidate.tick(35);
+    candidate.step(preVoteResponse(n2, n1, 3));
+    const early = ofType('RequestVote', candidate.drain()).filter((one) => one.to === n2);
+    const voter = new Replica({ id: n2, log: longer, commit: 4 });
+    const granted = ofType('RequestVoteResponse', voter.hear(...early));
+    candidate.disk.crash();
+    candidate.restart();
+    expect(candidate.core.lastIndex).toBe(3);
+    becomeCandidate(candidate);
+    // What n2 said to the first candidacy arrives during the second, which is in the same term.
+    candidate.hear(...granted);
+    expect(candidate.core.role).not.toBe('leader');
   });
 });
 

@@ -273,6 +273,21 @@ describe('6.2: "a leader steps down if an election timeout elapses without a rou
     expect(resets).toContain(n2);
     expect(replica.core.role).not.toBe('leader');
   });
+
+  test('a leader whose own disk stands still gives up, though its followers answer and acknowledge', () => {
+    const replica = new Replica({ log });
+    becomeLeader(replica);
+    replica.hear(appendResponse(n2, n1, 3, 4));
+    replica.core.propose([draft('stuck')]);
+    replica.drain();
+    for (let round = 2; round < 40 && replica.core.role === 'leader'; round += 1) {
+      replica.tick(5);
+      replica.step(heartbeatResponse(n2, n1, 3, round, 5));
+      replica.drain();
+    }
+    expect(replica.core.commitIndex).toBe(4);
+    expect(replica.core.role).not.toBe('leader');
+  });
 });
 
 describe('a pause of the own process', () => {

@@ -405,7 +405,11 @@ describe('acknowledgements', () => {
   test('carry the term only after the term is durable', () => {
     const replica = new Replica({ log });
     replica.step(appendEntries(n2, n1, { term: 9, log, after: 3 }));
-    expect(ofType('AppendEntriesResponse', replica.drain())).toEqual([]);
+    // Entries 1 to 3 are durable and verified; what is not durable yet is the promise to follow no older leader.
+    replica.step(heartbeat(n2, n1, 9));
+    const early = replica.drain();
+    expect(ofType('AppendEntriesResponse', early)).toEqual([]);
+    expect(ofType('HeartbeatResponse', early).filter((one) => one.matchIndex > 0)).toEqual([]);
     replica.sync();
     expect(oneOf('AppendEntriesResponse', replica.drain())).toMatchObject({ term: 9, matchIndex: 3 });
   });
@@ -445,7 +449,7 @@ describe('conflicts', () => {
     becomeLeader(replica);
     replica.hear(appendResponse(n2, n1, 3, 4));
     replica.hear(appendResponse(n2, n1, 3, 0, rejection(3, 1, 1, 3)));
-    expect(progressOf(replica, n2)).toMatchObject({ matchIndex: 4, nextIndex: 5 });
+    expect(progressOf(replica, n2)).toMatchObject({ matchIndex: 4, nextIndex: 5, state: 'replicate' });
   });
 
   const figure7: [string, number[]][] = [

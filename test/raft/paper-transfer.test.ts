@@ -3,7 +3,6 @@ import { becomeCandidate, becomeLeader } from './support/campaigns.ts';
 import { Cluster } from './support/cluster.ts';
 import { draft, logOf, n1, n2, n3, n4, trio } from './support/logs.ts';
 import {
-  appendEntries,
   appendResponse,
   heartbeat,
   heartbeatResponse,
@@ -229,14 +228,6 @@ describe('TimeoutNow', () => {
     expect(cluster.at(n3).core.role).not.toBe('leader');
     cluster.tick(60, n1, n2);
     cluster.history.mustAgree(cluster.all);
-  });
-
-  test('is obeyed with what has been written but not synced', () => {
-    const replica = new Replica({ log });
-    replica.step(appendEntries(n2, n1, { term: 2, log: logOf([1, 1, 2, 2]), after: 3 }));
-    replica.step(timeoutNow(n2, n1, 2));
-    const asked = ofType('RequestVote', replica.drain());
-    expect(asked.map((one) => one.lastIndex)).toEqual([4, 4]);
   });
 });
 

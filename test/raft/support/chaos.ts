@@ -31,7 +31,7 @@ export const actionWeights = {
   isolate: 1,
   cut: 1,
   heal: 3,
-  wipe: 1,
+  wipe: 0.5,
 } as const;
 export type ActionName = keyof typeof actionWeights;
 
@@ -187,7 +187,7 @@ export class Chaos {
         one.core.applied(one.core.commitIndex);
         break;
       case 'checkpoint':
-        one.disk.commitHint = Math.min(one.core.commitIndex, one.core.durableIndex);
+        this.#checkpoint(one);
         break;
       case 'crash':
         this.#drain();
@@ -228,6 +228,10 @@ export class Chaos {
     }
   }
 
+  #checkpoint({ core, disk }: Replica): void {
+    disk.commitHint = Math.min(core.commitIndex, core.durableIndex);
+  }
+
   #drain(): void {
     for (const replica of this.cluster.running) replica.drain();
   }
@@ -260,22 +264,13 @@ export class Chaos {
   }
 
   /**
-   * A disk is replaced by an empty one. What was lost is safe as long as the others make up for it, so the next disk
-   * is lost only after the node of the last one was admitted again.
+   * A disk is replaced by an empty one. A copy is gone then, so this happens to a cluster that has all of its copies:
+   * whole again after the disk before, and knows it across a restart. Everything else may happen while the node is
+   * brought up again.
    */
   #wipe(replica: Replica): void {
-    const leader = this.cluster.leader();
-    const status = leader?.core.status();
-    const whole = status?.progress.every((one) => one.counts) && status.configuration !== null;
-    if (
-      !leader ||
-      !whole ||
-      leader === replica ||
-      !leader.core.termStartCommitted ||
-      this.cluster.running.length < this.#ids.length
-    )
-      return;
-    if (this.#ids.some((id) => this.cluster.at(id).core.term > leader.core.term)) return;
+    this.recover();
+    for (const one of this.cluster.all) this.#checkpoint(one);
     this.cluster.crash(replica.id);
     // A connection belongs to one incarnation: what the old one sent is not heard after the new one's handshake.
     this.cluster.inFlight = this.cluster.inFlight.filter((message) => message.from !== replica.id);
