@@ -21,6 +21,7 @@ export class Election {
   #reason: CampaignReason = 'timeout';
   /** What voters said in the campaign that runs. */
   readonly #verdicts = new Map<NodeId, VoteVerdict>();
+  #votesRequested = false;
 
   constructor(state: CoreState) {
     this.#state = state;
@@ -120,14 +121,16 @@ export class Election {
   }
 
   /**
-   * Counts the candidate's own vote once it is on disk: before that a crash could forget it, and the restarted node
-   * vote for another in the same term. @returns true if this wins the election.
+   * Counts the candidate's own vote once it is on disk. Until then it does not win, even if the others make a majority:
+   * a crash could make it forget that it led this term, and the same voters would elect it to it once more, to write
+   * other entries under the same indexes and term. @returns true if this wins the election.
    */
   persisted(): boolean {
     const state = this.#state;
     if (state.role !== 'candidate' || this.#verdicts.has(state.id) || !state.persistence.hardStateDurable)
       return false;
     this.#verdicts.set(state.id, 'granted');
+    this.#requestVotes();
     return this.#concludeVote();
   }
 
@@ -165,7 +168,18 @@ export class Election {
     state.castVote(state.id);
     state.timer.restart();
     this.#verdicts.clear();
-    this.#askVoters({ type: 'RequestVote', term: state.term, reason });
+    this.#votesRequested = false;
+    if (state.log.durableIndex === state.log.lastIndex) this.#requestVotes();
+  }
+
+  /**
+   * At once, while its own vote is being written; but not by a log whose end is not on disk yet. A vote may arrive after
+   * a crash, at a candidate that is standing in this term again: it must have the log that the vote was given for.
+   */
+  #requestVotes(): void {
+    if (this.#votesRequested) return;
+    this.#votesRequested = true;
+    this.#askVoters({ type: 'RequestVote', term: this.#state.term, reason: this.#reason });
   }
 
   #askVoters(ask: Pick<PreVote | RequestVote, 'type' | 'term' | 'reason'>): void {
@@ -186,7 +200,7 @@ export class Election {
 
   #concludeVote(): boolean {
     const count = this.#count();
-    if (count.granted >= this.#state.membership.quorum) return true;
+    if (count.granted >= this.#state.membership.quorum) return this.#verdicts.has(this.#state.id);
     if (!count.open) this.#lose('election');
     return false;
   }

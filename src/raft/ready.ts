@@ -24,7 +24,7 @@ export type Role = 'leader' | 'follower' | 'candidate' | 'preCandidate' | 'learn
  *
  * 1. `messages` may leave at once, in any order with the disk work of this or any earlier Ready. That includes the
  *    leader's AppendEntries for entries it has not synced itself (dissertation 10.2.1), RequestVote of a candidate
- *    that has not synced its own vote (it does not count that vote before it has), and refusals.
+ *    that has not synced its own vote (it does not take office before it has), and refusals.
  * 2. Whatever may leave only after something is durable (a granted vote; every acknowledgement of an append; the
  *    leader counting itself; a candidate counting its own vote) the core holds back, and puts into the `messages` of
  *    a later Ready once `persisted()` has reported the Ready that carried it.
