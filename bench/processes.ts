@@ -1,0 +1,100 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+
+const binary = path.resolve(import.meta.dirname, '../bin/dledger');
+
+export interface Usage {
+  /** Seconds of processor time, user and system. */
+  readonly cpuSeconds: number;
+  readonly rssMiB: number;
+  readonly writtenBytes: number;
+}
+
+/** What the kernel has counted for a process so far. */
+export function usageOf(pid: number): Usage {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+  const io = fs.readFileSync(`/proc/${pid}/io`, 'utf8');
+  return {
+    cpuSeconds: ticks / 100,
+    rssMiB: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024,
+    writtenBytes: Number(/write_bytes: (\d+)/.exec(io)?.[1] ?? Number.NaN),
+  };
+}
+
+/** Three nodes as processes of their own, on free ports of the loopback, in a temporary directory. */
+export class BenchCluster {
+  readonly directory: string;
+  readonly addresses: Map<string, string>;
+  readonly #nodes = new Map<string, ChildProcess>();
+  readonly #extra: readonly string[];
+
+  private constructor(directory: string, addresses: Map<string, string>, extra: readonly string[]) {
+    this.directory = directory;
+    this.addresses = addresses;
+    this.#extra = extra;
+  }
+
+  static async start(size: number, parent: string, extra: readonly string[] = []): Promise<BenchCluster> {
+    const directory = fs.mkdtempSync(path.join(parent, 'dledger-bench-'));
+    const addresses = new Map<string, string>();
+    for (let at = 1; at <= size; at += 1) addresses.set(`n${at}`, `127.0.0.1:${await freePort()}`);
+    const cluster = new BenchCluster(directory, addresses, extra);
+    for (const id of addresses.keys()) cluster.startNode(id);
+    return cluster;
+  }
+
+  get endpoints(): string[] {
+    return [...this.addresses.values()];
+  }
+
+  get ids(): string[] {
+    return [...this.addresses.keys()];
+  }
+
+  pid(id: string): number {
+    const pid = this.#nodes.get(id)?.pid;
+    if (pid === undefined) throw new Error(`${id} does not run`);
+    return pid;
+  }
+
+  startNode(id: string): void {
+    const peers = [...this.addresses].map(([peer, address]) => `${peer}=${address}`).join(',');
+    const log = fs.openSync(path.join(this.directory, `${id}.log`), 'a');
+    const child = spawn(
+      binary,
+      ['start', '--id', id, '--peers', peers, '--data', path.join(this.directory, id), ...this.#extra],
+      { stdio: ['ignore', log, log], cwd: os.tmpdir() },
+    );
+    fs.closeSync(log);
+    this.#nodes.set(id, child);
+  }
+
+  async kill(id: string): Promise<void> {
+    const child = this.#nodes.get(id);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  async stop(): Promise<void> {
+    for (const id of this.#nodes.keys()) await this.kill(id);
+    fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,88 @@
+import { DledgerError } from '../client/index.ts';
+import { NodeError } from '../node/index.ts';
+import { ExitCode } from './exit-code.ts';
+
+/** An error for the person at the command line: what was wrong, and what to do next. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly code: string;
+  readonly exitCode: ExitCode;
+  readonly next: string | null;
+  readonly retryable: boolean;
+  readonly outcome: 'none' | 'unknown' | 'applied';
+
+  constructor(
+    code: string,
+    exitCode: ExitCode,
+    message: string,
+    facts: {
+      next?: string;
+      retryable?: boolean;
+      outcome?: 'none' | 'unknown' | 'applied';
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.code = code;
+    this.exitCode = exitCode;
+    this.next = facts.next ?? null;
+    this.retryable = facts.retryable ?? false;
+    this.outcome = facts.outcome ?? 'none';
+  }
+}
+
+export function usageError(message: string, next?: string): CliError {
+  return new CliError('USAGE', ExitCode.usage, message, next === undefined ? {} : { next });
+}
+
+/** Puts whatever was thrown into the form that is shown. Null for what nobody foresaw: that is a bug. */
+export function asCliError(error: unknown): CliError | null {
+  if (error instanceof CliError) return error;
+  if (error instanceof NodeError) {
+    return new CliError(error.code, NODE_EXIT_CODES[error.code] ?? ExitCode.usage, error.message, {
+      next: error.next,
+      cause: error,
+    });
+  }
+  if (error instanceof DledgerError) {
+    const { retryable, outcome } = error;
+    return new CliError(error.code, clientExitCode(error), error.message, {
+      retryable,
+      outcome,
+      cause: error,
+    });
+  }
+  return null;
+}
+
+/** Not listed: what the operator gave cannot be used (2). */
+const NODE_EXIT_CODES: Partial<Record<NodeError['code'], ExitCode>> = {
+  LOG_ROT: ExitCode.refused,
+  DISK_FAILED: ExitCode.internal,
+  DISK_FULL: ExitCode.notNow,
+  UNKNOWN_ENTRY: ExitCode.internal,
+  INVARIANT: ExitCode.internal,
+};
+
+function clientExitCode(error: DledgerError): ExitCode {
+  if (error.outcome === 'unknown') return ExitCode.unknown;
+  switch (error.code) {
+    case 'UNREACHABLE':
+      return ExitCode.unreachable;
+    case 'WRONG_CLUSTER':
+    case 'UNAUTHORIZED':
+    case 'UNSUPPORTED_VERSION':
+      return ExitCode.unreachable;
+    case 'BAD_ARGUMENT':
+    case 'RECORD_TOO_LARGE':
+    case 'BATCH_FORMAT':
+    case 'BAD_REQUEST':
+      return ExitCode.usage;
+    case 'OUT_OF_RANGE':
+      return ExitCode.notFound;
+    case 'INTERNAL':
+      return ExitCode.internal;
+    default:
+      return ExitCode.notNow;
+  }
+}

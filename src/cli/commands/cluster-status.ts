@@ -1,0 +1,156 @@
+import { Client, type ClusterStatus } from '../../client/index.ts';
+import { CliError } from '../cli-error.ts';
+import { endpointsOf, timeoutOf } from '../cluster-client.ts';
+import type { Command } from '../command.ts';
+import { ExitCode } from '../exit-code.ts';
+import { writeAnswer } from '../output.ts';
+
+/** One row of `cluster status`: a node as it describes itself, or null where it did not answer. */
+interface NodeRow {
+  readonly id: string | null;
+  readonly address: string;
+  readonly reachable: boolean;
+  readonly role: string | null;
+  readonly term: number | null;
+  readonly votedFor: string | null;
+  readonly firstIndex: number | null;
+  readonly lastIndex: number | null;
+  readonly commitIndex: number | null;
+  readonly appliedIndex: number | null;
+  readonly durability: string | null;
+}
+
+const STATUS_TIMEOUT_MS_MAX = 5000;
+
+export const clusterStatus: Command = {
+  path: 'cluster status',
+  describe: 'who leads, since which term, and how far everybody is; works without a leader',
+  isClient: true,
+  flags: [],
+  run: async (call) => {
+    const client = new Client({ endpoints: endpointsOf(call) });
+    let status: ClusterStatus;
+    try {
+      status = await client.status({ timeoutMs: Math.min(timeoutOf(call), STATUS_TIMEOUT_MS_MAX) });
+    } finally {
+      await client.close();
+    }
+    if (status.nodes.every((node) => node.status === null)) {
+      throw new CliError(
+        'UNREACHABLE',
+        ExitCode.unreachable,
+        `no node answers: ${status.nodes.map((node) => `${node.address} ${node.error ?? ''}`).join(', ')}`,
+        { next: 'check that the nodes run, and --endpoints', retryable: true },
+      );
+    }
+    const rows = rowsOf(status);
+    const missing = rows.filter((row) => !row.reachable);
+    await writeAnswer(
+      {
+        kind: 'ClusterStatus',
+        data: { clusterId: status.clusterId, leaderId: status.leaderId, term: status.term, nodes: rows },
+        sources: status.nodes.map((node) => ({
+          node: node.status?.nodeId ?? node.address,
+          ok: node.status !== null,
+          error: node.error,
+        })),
+        warnings: warningsOf(status, rows),
+        headline: headline(status, rows),
+        table: (wide) => tableOf(rows, wide),
+      },
+      call.format,
+      call.now(),
+    );
+    if (status.leaderId === null) return ExitCode.notNow;
+    return missing.length > 0 ? ExitCode.partial : ExitCode.ok;
+  },
+};
+
+function rowsOf(status: ClusterStatus): NodeRow[] {
+  const idAt = new Map(
+    status.nodes.flatMap((node) =>
+      (node.status?.groups[0]?.members ?? []).map((member) => [member.address, member.id] as const),
+    ),
+  );
+  return status.nodes
+    .map((node): NodeRow => {
+      const group = node.status?.groups[0];
+      return {
+        id: node.status?.nodeId ?? idAt.get(node.address) ?? null,
+        address: node.address,
+        reachable: node.status !== null,
+        role: group?.role ?? null,
+        term: group?.term ?? null,
+        votedFor: group?.votedFor ?? null,
+        firstIndex: group?.firstIndex ?? null,
+        lastIndex: group?.lastIndex ?? null,
+        commitIndex: group?.commitIndex ?? null,
+        appliedIndex: group?.appliedIndex ?? null,
+        durability: node.status?.durability ?? null,
+      };
+    })
+    .sort((one, other) => ((one.id ?? one.address) < (other.id ?? other.address) ? -1 : 1));
+}
+
+function headline(status: ClusterStatus, rows: readonly NodeRow[]): string[] {
+  const up = rows.filter((row) => row.reachable).length;
+  const needed = Math.floor(rows.length / 2) + 1;
+  const who =
+    status.leaderId === null
+      ? `NO LEADER (${needed} of ${rows.length} nodes needed, ${up} up)`
+      : `${status.leaderId} leads term ${status.term ?? '?'}${why(status)}`;
+  return [
+    `cluster ${status.clusterId ?? 'not founded yet'}: ${who}; ${up} of ${rows.length} nodes up, ${tolerates(up, rows.length)}`,
+    '',
+  ];
+}
+
+function why(status: ClusterStatus): string {
+  const leader = status.nodes.find((node) => node.status?.nodeId === status.leaderId);
+  const election = leader?.status?.groups[0]?.lastElection;
+  return election === null || election === undefined ? '' : ` (${election.why})`;
+}
+
+function tolerates(up: number, all: number): string {
+  const spare = up - (Math.floor(all / 2) + 1);
+  return spare < 0 ? 'no majority' : `tolerates ${spare} ${spare === 1 ? 'failure' : 'failures'}`;
+}
+
+function warningsOf(status: ClusterStatus, rows: readonly NodeRow[]): string[] {
+  const warnings = rows
+    .filter((row) => row.durability === 'unsafe-no-sync')
+    .map((row) => `${row.id ?? row.address} acknowledges without syncing: a power cut may lose records`);
+  for (const { status: node } of status.nodes) {
+    const group = node?.groups[0];
+    if (node !== null && group !== undefined && !group.eligible)
+      warnings.push(`${node.nodeId} neither votes nor leads: ${group.ineligibleWhy ?? '?'}`);
+  }
+  return warnings;
+}
+
+function tableOf(rows: readonly NodeRow[], wide: boolean): string[][] {
+  const head = [
+    'NODE',
+    'ADDRESS',
+    'ROLE',
+    'TERM',
+    'COMMIT',
+    'APPLIED',
+    'LAST',
+    ...(wide ? ['FIRST', 'VOTED', 'DURABILITY'] : []),
+  ];
+  const shown = (value: string | number | null): string => (value === null ? '?' : String(value));
+  return [
+    head,
+    ...rows.map((row) => [
+      shown(row.id),
+      row.address,
+      row.reachable ? shown(row.role) : 'unreachable',
+      shown(row.term),
+      shown(row.commitIndex),
+      shown(row.appliedIndex),
+      shown(row.lastIndex),
+      ...(wide ? [shown(row.firstIndex), shown(row.votedFor), shown(row.durability)] : []),
+    ]),
+  ];
+}

@@ -1,0 +1,54 @@
+import path from 'node:path';
+import { FileDisk } from '../../platform/file-disk.ts';
+import { verifyLog } from '../../wal/index.ts';
+import type { Command } from '../command.ts';
+import { ExitCode } from '../exit-code.ts';
+import { offline } from '../offline.ts';
+import { writeAnswer } from '../output.ts';
+
+export const logVerify: Command = {
+  path: 'log verify',
+  describe: 'read a whole log and verify everything in it; never writes',
+  isClient: false,
+  positionals: [{ name: 'dir', describe: 'data directory of a node', isRequired: true }],
+  flags: [],
+  run: async (call) => {
+    const directory = path.resolve(call.positionals.get('dir') ?? '.');
+    const report = offline(() => verifyLog(new FileDisk(), directory));
+    await writeAnswer(
+      {
+        kind: 'LogReport',
+        data: report,
+        warnings: [
+          ...report.repairable,
+          ...(report.hardStateTrusted
+            ? []
+            : ['the record of votes is lost or behind the log: this node will not vote']),
+        ],
+        headline: [
+          report.firstBad === null
+            ? `good: ${report.segments} segments, entries ${report.firstIndex} to ${report.lastIndex}`
+            : `DAMAGED: ${report.firstBad.what} in ${report.firstBad.file} at byte ${report.firstBad.position}; good up to index ${report.lastIndex}`,
+          '',
+        ],
+        table: () => [
+          ['OK', 'FIRST', 'LAST', 'TERM', 'SEGMENTS', 'BLOCKS', 'BYTES', 'TORN', 'PROVEN'],
+          [
+            report.ok ? 'yes' : 'NO',
+            String(report.firstIndex),
+            String(report.lastIndex),
+            String(report.lastTerm),
+            String(report.segments),
+            String(report.blocks),
+            String(report.bytes),
+            String(report.tornBytes),
+            String(report.watermarkIndex ?? '?'),
+          ],
+        ],
+      },
+      call.format,
+      call.now(),
+    );
+    return report.ok ? ExitCode.ok : ExitCode.internal;
+  },
+};
