@@ -1,30 +1,29 @@
 import type { LogIndex, Term } from '../base/units.ts';
 import { isNodeId } from '../base/units.ts';
 import {
-  decodeReadResult,
   decodeTransferred,
-  encodeRead,
   encodeTransferLeadership,
   type Consistency,
-  type ReadResult,
   type Transferred,
 } from '../wire/client-codec.ts';
 import { FrameKind } from '../wire/frame.ts';
 import { LIMITS } from '../wire/limits.ts';
-import type { NodeStatus } from '../wire/status-schema.ts';
-import { parseEndpoint, parseEndpoints, type Endpoint } from './endpoint.ts';
-import { AbortedError, ArgumentError, TimeoutError, UnreachableError, type DledgerError } from './errors.ts';
+import { surveyCluster, type ClusterStatus } from './cluster-status.ts';
+import { parseEndpoints, type Endpoint } from './endpoint.ts';
+import { AbortedError, ArgumentError, ClosedError } from './errors.ts';
 import type { ClientPorts } from './leader-link.ts';
-import { queryStatus } from './node-query.ts';
-import { ProducerCore, type AppendCallback } from './producer-core.ts';
+import { findAny } from './node-query.ts';
+import { Producer } from './producer.ts';
+import { ProducerCore } from './producer-core.ts';
+import { ReaderCore, pageRequest } from './reader-core.ts';
 import { realPorts } from './real-ports.ts';
-import { recordsOf, type LogRecord } from './records.ts';
+import type { LogRecord } from './records.ts';
 import { RequestChannel, type Request } from './request-channel.ts';
 
 export interface ConnectOptions {
   /** One or more nodes, host:port; the others are found through them. */
   readonly endpoints: string | readonly string[];
-  /** How long a call may take before it is rejected. Default 30,000 ms. */
+  /** How long a call may take before it is rejected. Default 30,000 ms, at most an hour. */
   readonly requestTimeoutMs?: number;
   /** 32 hexadecimal digits: nodes of another cluster are refused. Default: any. */
   readonly clusterId?: string;
@@ -32,13 +31,23 @@ export interface ConnectOptions {
   readonly inFlightMax?: number;
   /** Appends that wait for a place among those. Default 65,536; beyond it they are rejected as OVERLOADED. */
   readonly queueMax?: number;
-  /** For tests: another network and clock than the machine's. */
+  /** Bytes of the appends that wait. Default 64 MiB; beyond it likewise. */
+  readonly queueBytesMax?: number;
+  /** For tests: another network, clock and chance than the machine's. */
   readonly ports?: ClientPorts;
+}
+
+export interface ProducerSettings {
+  /** Each default: the client's. */
+  readonly inFlightMax?: number;
+  readonly queueMax?: number;
+  readonly queueBytesMax?: number;
 }
 
 export interface CallOptions {
   /** Default: the client's requestTimeoutMs. */
   readonly timeoutMs?: number;
+  /** Ends the wait: the call is rejected with AbortedError, whose outcome says what may have become of it. */
   readonly signal?: AbortSignal;
 }
 
@@ -58,43 +67,34 @@ export interface BatchAppended {
 export interface ReadOptions {
   /** First index. Default 1. */
   readonly from?: number;
-  /** Last index. Default: what is committed when the read begins. */
+  /** Last index. Default, and at most: what is committed when the read begins. */
   readonly to?: number;
   /** Records at most. Default: no limit. */
   readonly count?: number;
   /**
-   * `linearizable` (default): sees everything acknowledged before the read began. `committed`: any node answers, from
-   * what it knows.
+   * `linearizable` (default): sees everything acknowledged before the read began; only the leader answers.
+   * `committed`: any node answers from what it knows to be committed, also where nobody leads.
    */
   readonly consistency?: Consistency;
   readonly signal?: AbortSignal;
 }
 
-export interface NodeAnswer {
-  /** host:port. */
-  readonly address: string;
-  /** Null where it did not answer. */
-  readonly status: NodeStatus | null;
-  /** Why it did not. */
-  readonly error: string | null;
+export interface TailOptions {
+  /** First index. Default 1. */
+  readonly from?: number;
+  /** Ends the iteration with AbortedError; leaving the loop ends it too. */
+  readonly signal?: AbortSignal;
 }
 
-export interface ClusterStatus {
-  readonly clusterId: string | null;
-  readonly leaderId: string | null;
-  readonly term: number | null;
-  /** Every node that is known from the endpoints and from what nodes say of their members, answering or not. */
-  readonly nodes: readonly NodeAnswer[];
-}
-
-const READ_ENTRIES = 8192;
-const READ_BYTES: number = 1024 * 1024;
-const LONG_POLL_MS = 20_000;
 const STATUS_TIMEOUT_MS = 2000;
+const IN_FLIGHT_BYTES_MAX: number = 16 * 1024 * 1024;
+const REQUEST_ID_MAX = 0xffffffff;
+const TEXT = new TextEncoder();
 
 /**
- * Connects to a cluster: finds the leader through any endpoint.
- * @throws UnreachableError that names each endpoint and why it did not do; RefusedError WRONG_CLUSTER; ArgumentError.
+ * Connects to a cluster: resolves as soon as one of the endpoints answers. The leader is found by itself.
+ * @throws UnreachableError that names each endpoint and why it did not do; RefusedError WRONG_CLUSTER and others that
+ * no waiting mends; ArgumentError.
  */
 export async function connect(options: ConnectOptions): Promise<Client> {
   const client = new Client(options);
@@ -107,43 +107,65 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   return client;
 }
 
-/** A connection to a cluster. Use one for all you do. Get it from `connect`. */
+/**
+ * A client of one cluster: use one for all you do, from `connect`. Appends have a connection of their own, so that
+ * reads of megabytes do not hold up their answers.
+ */
 export class Client {
   readonly #endpoints: readonly Endpoint[];
-  readonly #options: ConnectOptions;
+  readonly #clusterId: string | null;
   readonly #ports: ClientPorts;
   readonly #timeoutMs: number;
+  readonly #producerDefaults: Required<ProducerSettings>;
+  /** Requests to the leader. */
   readonly #requests: RequestChannel;
+  /** Requests to any node; made when it is first needed. */
+  #anyNode: RequestChannel | null = null;
   #producer: ProducerCore | null = null;
+  readonly #producers = new Set<ProducerCore>();
   #isClosed = false;
 
   constructor(options: ConnectOptions) {
     this.#endpoints = parseEndpoints(options.endpoints);
-    this.#options = options;
+    this.#clusterId = options.clusterId ?? null;
+    if (this.#clusterId !== null && !/^[0-9a-f]{32}$/.test(this.#clusterId)) {
+      throw new ArgumentError(
+        `${JSON.stringify(this.#clusterId)} is no cluster id: give 32 hexadecimal digits`,
+      );
+    }
+    this.#timeoutMs = integer('requestTimeoutMs', options.requestTimeoutMs ?? 30_000, LIMITS.durationMsMax);
+    this.#producerDefaults = checkSettings({
+      inFlightMax: options.inFlightMax ?? 1024,
+      queueMax: options.queueMax ?? 65_536,
+      queueBytesMax: options.queueBytesMax ?? 64 * 1024 * 1024,
+    });
     this.#ports = options.ports ?? realPorts();
-    this.#timeoutMs = options.requestTimeoutMs ?? 30_000;
-    this.#requests = new RequestChannel(this.#endpoints, options.clusterId ?? null, this.#ports);
+    this.#requests = this.#channel('leader');
   }
 
-  /** Resolves when some node answers. */
+  /** Resolves when some node answers. @throws as `connect` */
   async reach(): Promise<void> {
-    const answers = await Promise.all(this.#endpoints.map(async (endpoint) => this.#ask(endpoint)));
-    if (answers.some((answer) => answer.status !== null)) return;
-    throw new UnreachableError(
-      `no node answers: ${answers.map((answer) => `${answer.address} ${answer.error ?? ''}`).join(', ')}`,
-    );
+    return new Promise((resolve, reject) => {
+      findAny(this.#endpoints, this.#clusterId, this.#ports, (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
   }
 
   /**
    * Stores one record and resolves once a majority has it on disk. Survives failovers: a retry is stored once.
-   * @throws TimeoutUnknownError where the outcome is not known; RefusedError RECORD_TOO_LARGE and others (outcome none).
+   * Calls that do not wait for each other are stored in the order of the calls.
+   * @param record must not be changed before the promise is settled. Text is stored as UTF-8.
+   * @throws TimeoutUnknownError and OutcomeUnknownError where it may have been stored; OverloadedError where too many
+   * wait; RefusedError RECORD_TOO_LARGE and others; TimeoutError where it was never sent.
    */
   async append(record: Uint8Array | string, options: CallOptions = {}): Promise<Appended> {
     const { index, term } = await this.#append([bytesOf(record)], options);
     return { index, ordinal: 0, term };
   }
 
-  /** Stores several records as one entry: all or none, in this order, one after the other. */
+  /** Stores several records as one entry: all or none, in this order, one after the other. @throws as `append` */
   async appendBatch(
     records: readonly (Uint8Array | string)[],
     options: CallOptions = {},
@@ -153,125 +175,107 @@ export class Client {
     return { index, count: records.length, term };
   }
 
-  /** The records of one entry; null where it holds none or is not committed. */
+  /**
+   * The records of one entry, as of now; null where it holds none or is not committed.
+   * @throws RefusedError OUT_OF_RANGE where the log does not go back so far any more.
+   */
   async get(index: number, options: CallOptions = {}): Promise<LogRecord[] | null> {
-    const page = await this.#readPage(
-      checkIndex(index),
-      { entriesMax: 1, waitMs: 0, consistency: 'linearizable' },
-      options,
-    );
-    const entry = page.entries[0];
-    return entry?.index === index ? recordsOf(entry) : null;
+    const from = checkIndex('index', index);
+    const timeoutMs = this.#timeoutOf(options);
+    const request = pageRequest(from, { entriesMax: 1, waitMs: 0, consistency: 'linearizable', timeoutMs });
+    const page = await this.#request(this.#requests, request, options.signal);
+    const records = page.records.filter((record) => record.index === from);
+    return records.length === 0 ? null : records;
   }
 
-  /** All records from an index to what is committed when the read begins, in order, each once. */
-  async *read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
+  /**
+   * All records from an index to what is committed when the read begins, in order, each once.
+   * @throws ArgumentError at once; RefusedError OUT_OF_RANGE; TimeoutError and UnreachableError after requestTimeoutMs
+   * without an answer.
+   */
+  read(options: ReadOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
     const consistency = options.consistency ?? 'linearizable';
-    let next = checkIndex(options.from ?? 1);
-    let left = options.count ?? Number.POSITIVE_INFINITY;
-    let last: number | null = options.to ?? null;
-    const page = async (from: LogIndex): Promise<ReadResult> =>
-      this.#readPage(from, { entriesMax: READ_ENTRIES, waitMs: 0, consistency }, options);
-    let ahead: Promise<ReadResult> | null = null;
-    while (left > 0) {
-      const result: ReadResult = await (ahead ?? page(next));
-      const end: number = (last ??= result.commitIndex);
-      next = result.nextIndex;
-      // The next page is on its way while the caller is at work on this one.
-      const isEnd: boolean = next > end || next > result.commitIndex;
-      ahead = isEnd || result.entries.length >= left ? null : quiet(page(next));
-      for (const entry of result.entries) {
-        if (entry.index > end) return;
-        for (const record of recordsOf(entry)) {
-          if (left <= 0) return;
-          left -= 1;
-          yield record;
-        }
-      }
-      if (isEnd) return;
-    }
+    const channel = consistency === 'linearizable' ? this.#requests : this.#anyNodeChannel();
+    const reader = new ReaderCore(channel, this.#ports.clock, {
+      from: checkIndex('from', options.from ?? 1),
+      to: options.to === undefined ? null : checkIndex('to', options.to),
+      countMax: options.count ?? Infinity,
+      isFollowing: false,
+      consistency,
+      timeoutMs: this.#timeoutMs,
+    });
+    return records(reader, options.signal);
   }
 
-  /** Records from an index on, those that are there and those that will come, until the caller stops. */
-  async *tail(
-    options: { from?: number; signal?: AbortSignal } = {},
-  ): AsyncGenerator<LogRecord, void, undefined> {
-    let next = checkIndex(options.from ?? 1);
-    for (;;) {
-      let result: ReadResult;
-      try {
-        result = await this.#readPage(
-          next,
-          { entriesMax: READ_ENTRIES, waitMs: LONG_POLL_MS, consistency: 'linearizable' },
-          {
-            ...(options.signal === undefined ? {} : { signal: options.signal }),
-            timeoutMs: LONG_POLL_MS + this.#timeoutMs,
-          },
-        );
-      } catch (error) {
-        if (error instanceof AbortedError) return;
-        // Following means waiting, for a leader too.
-        if (error instanceof TimeoutError) continue;
-        throw error;
-      }
-      next = result.nextIndex;
-      for (const entry of result.entries) yield* recordsOf(entry);
-    }
+  /**
+   * Records from an index on, those that are there and those that will come, until the caller stops. Waits through
+   * elections. @throws as `read`
+   */
+  tail(options: TailOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
+    const reader = new ReaderCore(this.#requests, this.#ports.clock, {
+      from: checkIndex('from', options.from ?? 1),
+      to: null,
+      countMax: Infinity,
+      isFollowing: true,
+      consistency: 'linearizable',
+      timeoutMs: this.#timeoutMs,
+    });
+    return records(reader, options.signal);
   }
 
-  /** Asks every node that can be found, each directly: works without a leader and with nodes missing. */
+  /**
+   * Asks every node that can be found, each directly: works without a leader and with nodes missing, and is rejected
+   * only when the client is closed.
+   * @param options.timeoutMs for each node. Default 2,000.
+   */
   async status(options: { readonly timeoutMs?: number } = {}): Promise<ClusterStatus> {
-    const timeoutMs = options.timeoutMs ?? STATUS_TIMEOUT_MS;
-    const answers = new Map<string, NodeAnswer>();
-    let round = this.#endpoints.map((endpoint) => `${endpoint.host}:${endpoint.port}`);
-    while (round.length > 0) {
-      const found = await Promise.all(
-        round.map(async (address) => this.#ask(parseEndpoint(address) as Endpoint, timeoutMs)),
-      );
-      for (const answer of found) answers.set(answer.address, answer);
-      const members = found.flatMap((answer) => answer.status?.groups[0]?.members ?? []);
-      round = [...new Set(members.map((member) => member.address))].filter(
-        (address) => !answers.has(address) && parseEndpoint(address) !== null,
-      );
-    }
-    return summarize([...answers.values()]);
+    if (this.#isClosed) throw new ClosedError('none');
+    const timeoutMs = integer('timeoutMs', options.timeoutMs ?? STATUS_TIMEOUT_MS, LIMITS.durationMsMax);
+    return new Promise((resolve) => {
+      surveyCluster(this.#endpoints, this.#clusterId, timeoutMs, this.#ports, resolve);
+    });
   }
 
   /**
    * Hands leadership to a node, or to the best one, and waits until it leads.
-   * @throws RefusedError TRANSFER_REFUSED that says why.
+   * @throws RefusedError TRANSFER_REFUSED that says why; TimeoutUnknownError where the answer was lost.
    */
   async transferLeadership(target?: string, options: CallOptions = {}): Promise<Transferred> {
-    if (target !== undefined && !isNodeId(target))
+    if (this.#isClosed) throw new ClosedError('none');
+    if (target !== undefined && !isNodeId(target)) {
       throw new ArgumentError(`${JSON.stringify(target)} is no node id`);
-    const body = await this.#request(
-      {
-        kind: FrameKind.TRANSFER_LEADERSHIP,
-        answerKind: FrameKind.TRANSFERRED,
-        isRepeatable: false,
-        timeoutMs: options.timeoutMs ?? this.#timeoutMs,
-        body: (remainingMs) =>
-          encodeTransferLeadership({
-            target: target ?? null,
-            deadlineMs: clampMs(remainingMs),
-          }),
-      },
-      options.signal,
-    );
-    return decodeTransferred(body);
+    }
+    const request: Request<Transferred> = {
+      kind: FrameKind.TRANSFER_LEADERSHIP,
+      answerKind: FrameKind.TRANSFERRED,
+      isRepeatable: false,
+      timeoutMs: this.#timeoutOf(options),
+      encode: (remainingMs) =>
+        encodeTransferLeadership({ target: target ?? null, deadlineMs: Math.ceil(remainingMs) }),
+      decode: decodeTransferred,
+    };
+    // On a connection of its own: the old leader turns away everything else, and then the others would be left.
+    const channel = this.#channel('leader');
+    try {
+      return await this.#request(channel, request, options.signal);
+    } finally {
+      channel.close();
+    }
   }
 
   /** A producer of its own, with callbacks instead of promises: for whoever sends a great many records. */
-  createProducer(options: { readonly inFlightMax?: number; readonly queueMax?: number } = {}): Producer {
-    return new Producer(this.#newProducer(options), this.#timeoutMs);
+  createProducer(settings: ProducerSettings = {}): Producer {
+    const core = this.#newProducer(settings);
+    return new Producer(core, this.#timeoutMs, () => this.#producers.delete(core));
   }
 
-  /** Ends the connections. Calls that wait are rejected. */
+  /** Ends the connections, those of its producers too. Calls that wait are rejected with ClosedError. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#producer?.close();
+    for (const producer of this.#producers) producer.close();
     this.#requests.close();
+    this.#anyNode?.close();
     await new Promise<void>((resolve) => this.#ports.clock.defer(resolve));
   }
 
@@ -279,153 +283,118 @@ export class Client {
     records: readonly Uint8Array[],
     options: CallOptions,
   ): Promise<{ index: LogIndex; term: Term }> {
-    if (options.signal?.aborted === true) throw new AbortedError('none');
-    this.#producer ??= this.#newProducer({});
-    const producer = this.#producer;
+    const { signal } = options;
+    const timeoutMs = this.#timeoutOf(options);
+    if (signal?.aborted === true) throw new AbortedError('none');
+    const producer = (this.#producer ??= this.#newProducer({}));
     return new Promise((resolve, reject) => {
-      const abort = (): void => reject(new AbortedError('unknown'));
-      options.signal?.addEventListener('abort', abort, { once: true });
-      producer.send(records, options.timeoutMs ?? this.#timeoutMs, (error, index, term) => {
-        options.signal?.removeEventListener('abort', abort);
+      const ticket = producer.send(records, timeoutMs, (error, index, term) => {
+        signal?.removeEventListener('abort', abort);
         if (error === null) resolve({ index, term });
         else reject(error);
       });
+      const abort = (): void => producer.abort(ticket);
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
-  #newProducer(options: { readonly inFlightMax?: number; readonly queueMax?: number }): ProducerCore {
-    const inFlightMax = options.inFlightMax ?? this.#options.inFlightMax ?? 1024;
-    if (!Number.isInteger(inFlightMax) || inFlightMax < 1 || inFlightMax > LIMITS.inFlightMax) {
-      throw new ArgumentError(`inFlightMax is ${inFlightMax}: give an integer in 1..${LIMITS.inFlightMax}`);
-    }
-    return new ProducerCore(
+  #newProducer(settings: ProducerSettings): ProducerCore {
+    if (this.#isClosed) throw new ClosedError('none');
+    const producer = new ProducerCore(
       {
         endpoints: this.#endpoints,
-        clusterId: this.#options.clusterId ?? null,
-        inFlightMax,
-        inFlightBytesMax: 16 * 1024 * 1024,
-        queueMax: options.queueMax ?? this.#options.queueMax ?? 65_536,
+        clusterId: this.#clusterId,
+        ...checkSettings({ ...this.#producerDefaults, ...settings }),
+        inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
+        requestIdMax: REQUEST_ID_MAX,
       },
       this.#ports,
     );
+    this.#producers.add(producer);
+    return producer;
   }
 
-  async #readPage(
-    from: LogIndex,
-    page: { entriesMax: number; waitMs: number; consistency: Consistency },
-    options: CallOptions,
-  ): Promise<ReadResult> {
-    const body = await this.#request(
-      {
-        kind: FrameKind.READ,
-        answerKind: FrameKind.READ_RESULT,
-        isRepeatable: true,
-        timeoutMs: options.timeoutMs ?? this.#timeoutMs,
-        body: (remainingMs) =>
-          encodeRead({ from, ...page, bytesMax: READ_BYTES, deadlineMs: clampMs(remainingMs) }),
-      },
-      options.signal,
-    );
-    return decodeReadResult(body);
-  }
-
-  async #request(request: Request, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  async #request<T>(
+    channel: RequestChannel,
+    request: Request<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     if (signal?.aborted === true) throw new AbortedError('none');
     return new Promise((resolve, reject) => {
-      const abort = (): void => reject(new AbortedError(request.isRepeatable ? 'none' : 'unknown'));
-      signal?.addEventListener('abort', abort, { once: true });
-      this.#requests.ask(request, (error: DledgerError | null, body) => {
+      const cancel = channel.ask(request, (error, answer) => {
         signal?.removeEventListener('abort', abort);
-        if (error === null) resolve(body);
+        if (error === null) resolve(answer as T);
         else reject(error);
       });
+      const abort = (): void => reject(new AbortedError(cancel()));
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
-  async #ask(endpoint: Endpoint, timeoutMs: number = STATUS_TIMEOUT_MS): Promise<NodeAnswer> {
-    return new Promise((resolve) => {
-      queryStatus(endpoint, this.#options.clusterId ?? null, timeoutMs, this.#ports, (status, why) => {
-        resolve({
-          address: `${endpoint.host}:${endpoint.port}`,
-          status,
-          error: status === null ? why : null,
-        });
-      });
+  #anyNodeChannel(): RequestChannel {
+    if (this.#isClosed) throw new ClosedError('none');
+    return (this.#anyNode ??= this.#channel('anyNode'));
+  }
+
+  #channel(wants: 'leader' | 'anyNode'): RequestChannel {
+    const options = { endpoints: this.#endpoints, clusterId: this.#clusterId, wants };
+    return new RequestChannel(options, this.#ports);
+  }
+
+  #timeoutOf(options: CallOptions): number {
+    return integer('timeoutMs', options.timeoutMs ?? this.#timeoutMs, LIMITS.durationMsMax);
+  }
+}
+
+async function* records(
+  reader: ReaderCore,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogRecord, void, undefined> {
+  try {
+    for (;;) {
+      const page = await nextPage(reader, signal);
+      if (page === null) return;
+      for (const record of page) yield record;
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+async function nextPage(reader: ReaderCore, signal: AbortSignal | undefined): Promise<LogRecord[] | null> {
+  if (signal?.aborted === true) throw new AbortedError('none');
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reader.close();
+      reject(new AbortedError('none'));
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    reader.next((error, records) => {
+      signal?.removeEventListener('abort', abort);
+      if (error === null) resolve(records);
+      else reject(error);
     });
-  }
-}
-
-/** Sends records without a promise for each. Order is kept; retries are stored once. */
-export class Producer {
-  readonly #core: ProducerCore;
-  readonly #timeoutMs: number;
-
-  constructor(core: ProducerCore, timeoutMs: number) {
-    this.#core = core;
-    this.#timeoutMs = timeoutMs;
-  }
-
-  /** False when the queue is full: wait for `onWritable`. */
-  get isWritable(): boolean {
-    return this.#core.isWritable;
-  }
-
-  set onWritable(callback: (() => void) | null) {
-    this.#core.onWritable = callback;
-  }
-
-  /** Batches not answered yet. */
-  get pending(): number {
-    return this.#core.pending;
-  }
-
-  /** Batches that had to be sent again. */
-  get resent(): number {
-    return this.#core.resent;
-  }
-
-  /** Sends one entry: a record, or several at once. The callback comes once, in a later turn. */
-  send(records: Uint8Array | readonly Uint8Array[], callback: AppendCallback): void {
-    this.#core.send(records instanceof Uint8Array ? [records] : records, this.#timeoutMs, callback);
-  }
-
-  close(): void {
-    this.#core.close();
-  }
-}
-
-function summarize(nodes: NodeAnswer[]): ClusterStatus {
-  const groups = nodes.flatMap((node) => node.status?.groups[0] ?? []);
-  // A leader is believed only at its own word and in the highest term anybody knows: one of the past says so too.
-  const term = groups.length === 0 ? null : Math.max(...groups.map((group) => group.term));
-  const leader = nodes.find((node) => {
-    const group = node.status?.groups[0];
-    return group?.role === 'leader' && group.term === term;
   });
-  return {
-    clusterId: nodes.find((node) => (node.status?.clusterId ?? null) !== null)?.status?.clusterId ?? null,
-    leaderId: leader?.status?.nodeId ?? null,
-    term,
-    nodes,
-  };
+}
+
+function checkSettings(settings: Required<ProducerSettings>): Required<ProducerSettings> {
+  integer('inFlightMax', settings.inFlightMax, LIMITS.inFlightMax);
+  integer('queueMax', settings.queueMax, Number.MAX_SAFE_INTEGER);
+  integer('queueBytesMax', settings.queueBytesMax, Number.MAX_SAFE_INTEGER);
+  return settings;
+}
+
+function integer(name: string, value: number, max: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > max) {
+    throw new ArgumentError(`${name} is ${value}: give an integer in 1..${max}`);
+  }
+  return value;
+}
+
+function checkIndex(name: string, value: number): LogIndex {
+  return integer(name, value, Number.MAX_SAFE_INTEGER) as LogIndex;
 }
 
 function bytesOf(record: Uint8Array | string): Uint8Array {
-  return typeof record === 'string' ? new TextEncoder().encode(record) : record;
-}
-
-function checkIndex(index: number): LogIndex {
-  if (!Number.isSafeInteger(index) || index < 1)
-    throw new ArgumentError(`index ${index} is not an integer in 1..2^53-1`);
-  return index as LogIndex;
-}
-
-function clampMs(milliseconds: number): number {
-  return Math.min(Math.max(0, Math.ceil(milliseconds)), LIMITS.durationMsMax);
-}
-
-/** A promise that may be left behind: its failure is then nobody's. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
+  return typeof record === 'string' ? TEXT.encode(record) : record;
 }

@@ -24,3 +24,7 @@ export function parseEndpoints(endpoints: string | readonly string[]): Endpoint[
   if (parsed.length === 0) throw new ArgumentError('no endpoint was given: write host:port,host:port');
   return parsed;
 }
+
+export function formatEndpoint({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

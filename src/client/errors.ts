@@ -1,30 +1,5 @@
 import type { ErrorCode, ErrorInfo, Outcome } from '../wire/errors.ts';
 
-/**
- * Base of everything this library rejects with. `outcome` says what became of the request: `none` (nothing happened),
- * `unknown` (it may have been stored, or may yet be), `applied`.
- */
-export class DledgerError extends Error {
-  override readonly name: string = 'DledgerError';
-  /** Stable: for programs. */
-  readonly code: ClientErrorCode;
-  /** Whether the same call may succeed later without a change. */
-  readonly retryable: boolean;
-  readonly outcome: Outcome;
-
-  constructor(
-    code: ClientErrorCode,
-    message: string,
-    facts: { readonly retryable: boolean; readonly outcome: Outcome },
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-    this.code = code;
-    this.retryable = facts.retryable;
-    this.outcome = facts.outcome;
-  }
-}
-
 /** Codes of nodes, and those that arise on this side. */
 export type ClientErrorCode =
   | ErrorCode
@@ -34,25 +9,62 @@ export type ClientErrorCode =
   | 'ABORTED'
   | 'BAD_ARGUMENT';
 
+export interface ErrorFacts {
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+  readonly hint: string | null;
+}
+
+/**
+ * Base of everything this library rejects with. `outcome` says what became of the request: `none` (nothing happened
+ * and nothing will), `unknown` (it may have been stored, or may yet be), `applied`.
+ */
+export class DledgerError extends Error {
+  override readonly name: string = 'DledgerError';
+  /** Stable: for programs. */
+  readonly code: ClientErrorCode;
+  /** Whether the same call may succeed later without a change. */
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+  /** What to do about it, for people; null where the message says it all. */
+  readonly hint: string | null;
+
+  constructor(code: ClientErrorCode, message: string, facts: ErrorFacts) {
+    super(message);
+    this.code = code;
+    this.retryable = facts.retryable;
+    this.outcome = facts.outcome;
+    this.hint = facts.hint;
+  }
+}
+
+const UNKNOWN_HINT =
+  'read the log to find out whether it is there; appending it again may store it a second time';
+
 /** A node refused the request for good; `code` says why. */
 export class RefusedError extends DledgerError {
   override readonly name = 'RefusedError';
+  /** OUT_OF_RANGE: what the log holds. */
   readonly firstIndex: number | null;
   readonly lastIndex: number | null;
 
   constructor(info: ErrorInfo) {
-    super(info.code, info.message, info);
+    super(info.code, info.message, { ...info, hint: refusalHint(info.code) });
     this.firstIndex = info.firstIndex;
     this.lastIndex = info.lastIndex;
   }
 }
 
-/** The time for a request passed before it was sent to anybody: nothing happened. */
+/** The time for a request passed before anything could come of it: nothing happened. */
 export class TimeoutError extends DledgerError {
   override readonly name = 'TimeoutError';
 
   constructor(message: string) {
-    super('TIMEOUT', message, { retryable: true, outcome: 'none' });
+    super('TIMEOUT', message, {
+      retryable: true,
+      outcome: 'none',
+      hint: 'try again, or allow more time',
+    });
   }
 }
 
@@ -61,7 +73,7 @@ export class TimeoutUnknownError extends DledgerError {
   override readonly name = 'TimeoutUnknownError';
 
   constructor(message: string) {
-    super('TIMEOUT_UNKNOWN', message, { retryable: false, outcome: 'unknown' });
+    super('TIMEOUT_UNKNOWN', message, { retryable: false, outcome: 'unknown', hint: UNKNOWN_HINT });
   }
 }
 
@@ -70,16 +82,20 @@ export class OutcomeUnknownError extends DledgerError {
   override readonly name = 'OutcomeUnknownError';
 
   constructor(message: string) {
-    super('OUTCOME_UNKNOWN', message, { retryable: false, outcome: 'unknown' });
+    super('OUTCOME_UNKNOWN', message, { retryable: false, outcome: 'unknown', hint: UNKNOWN_HINT });
   }
 }
 
-/** No node could be reached; the message names each address and why not. */
+/** No node could be reached, or none that leads; the message names each address and why not. */
 export class UnreachableError extends DledgerError {
   override readonly name = 'UnreachableError';
 
   constructor(message: string) {
-    super('UNREACHABLE', message, { retryable: true, outcome: 'none' });
+    super('UNREACHABLE', message, {
+      retryable: true,
+      outcome: 'none',
+      hint: 'check that the addresses are right and that a majority of the nodes runs',
+    });
   }
 }
 
@@ -87,8 +103,12 @@ export class UnreachableError extends DledgerError {
 export class ClosedError extends DledgerError {
   override readonly name = 'ClosedError';
 
-  constructor(outcome: Outcome = 'none') {
-    super('CLOSED', 'the client is closed', { retryable: false, outcome });
+  constructor(outcome: Outcome) {
+    super('CLOSED', 'the client is closed', {
+      retryable: false,
+      outcome,
+      hint: outcome === 'unknown' ? UNKNOWN_HINT : null,
+    });
   }
 }
 
@@ -97,16 +117,24 @@ export class AbortedError extends DledgerError {
   override readonly name = 'AbortedError';
 
   constructor(outcome: Outcome) {
-    super('ABORTED', 'aborted by the caller', { retryable: false, outcome });
+    super('ABORTED', 'aborted by the caller', {
+      retryable: false,
+      outcome,
+      hint: outcome === 'unknown' ? UNKNOWN_HINT : null,
+    });
   }
 }
 
-/** The queue of appends is full: send fewer, or wait for earlier ones. */
+/** The queue of appends is full. */
 export class OverloadedError extends DledgerError {
   override readonly name = 'OverloadedError';
 
   constructor(message: string) {
-    super('OVERLOADED', message, { retryable: true, outcome: 'none' });
+    super('OVERLOADED', message, {
+      retryable: true,
+      outcome: 'none',
+      hint: 'wait for earlier appends before sending more',
+    });
   }
 }
 
@@ -115,6 +143,23 @@ export class ArgumentError extends DledgerError {
   override readonly name = 'ArgumentError';
 
   constructor(message: string) {
-    super('BAD_ARGUMENT', message, { retryable: false, outcome: 'none' });
+    super('BAD_ARGUMENT', message, { retryable: false, outcome: 'none', hint: null });
+  }
+}
+
+function refusalHint(code: ErrorCode): string | null {
+  switch (code) {
+    case 'RECORD_TOO_LARGE':
+      return 'keep large payloads elsewhere and append their names';
+    case 'OUT_OF_RANGE':
+      return 'read from the first index that the log still holds';
+    case 'WRONG_CLUSTER':
+      return 'these nodes belong to another cluster: check the endpoints and the cluster id';
+    case 'UNSUPPORTED_VERSION':
+      return 'use a version of this library that goes with the nodes';
+    case 'INTERNAL':
+      return "the node's own log says more";
+    default:
+      return null;
   }
 }

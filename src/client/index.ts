@@ -1,16 +1,16 @@
 /** The public API of the package `dledger`. */
 export {
   Client,
-  Producer,
   connect,
   type Appended,
   type BatchAppended,
   type CallOptions,
-  type ClusterStatus,
   type ConnectOptions,
-  type NodeAnswer,
+  type ProducerSettings,
   type ReadOptions,
+  type TailOptions,
 } from './client.ts';
+export type { ClusterStatus, NodeAnswer } from './cluster-status.ts';
 export {
   AbortedError,
   ArgumentError,
@@ -24,7 +24,9 @@ export {
   UnreachableError,
   type ClientErrorCode,
 } from './errors.ts';
+export type { ClientPorts } from './leader-link.ts';
+export { Producer } from './producer.ts';
 export type { AppendCallback } from './producer-core.ts';
 export type { LogRecord } from './records.ts';
-export type { ClientPorts } from './leader-link.ts';
-export type { FollowerStatus, GroupStatus, NodeStatus } from '../wire/status-schema.ts';
+export type { Consistency, Transferred } from '../wire/client-codec.ts';
+export type { FollowerStatus, GroupStatus, MemberStatus, NodeStatus } from '../wire/status-schema.ts';

@@ -4,7 +4,7 @@ import type { Prng } from '../base/prng.ts';
 import type { ErrorInfo } from '../wire/errors.ts';
 import type { Frame } from '../wire/frame.ts';
 import type { HelloAck } from '../wire/handshake.ts';
-import { parseEndpoint, type Endpoint } from './endpoint.ts';
+import { formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.ts';
 import { Session } from './session.ts';
 
 export interface ClientPorts {
@@ -13,61 +13,80 @@ export interface ClientPorts {
   readonly prng: Prng;
 }
 
+export interface LeaderLinkOptions {
+  readonly endpoints: readonly Endpoint[];
+  /** Nodes of another cluster are refused; null: any. */
+  readonly clusterId: string | null;
+  /** Whether any node will do, or only the one that leads. */
+  readonly wants: 'leader' | 'anyNode';
+}
+
 export interface LeaderLinkHandlers {
-  /** Connected to a node that says it leads. */
+  /** Connected to a node that says it leads (or to any, if that was wanted). */
   onUp(session: Session, ack: HelloAck): void;
   onFrame(frame: Frame): void;
   /** Not connected any more; the link looks for the leader by itself. */
   onDown(why: string): void;
-  /** It makes no sense to go on: a node refuses this client for what it is. */
+  /** Every endpoint refuses this client for what it is: the link has given up until `open`. */
   onRefused(refusal: ErrorInfo): void;
 }
 
-const BACKOFF_MS_MIN = 5;
-const BACKOFF_MS_MAX = 250;
+const BACKOFF_MS_MIN = 10;
+const BACKOFF_MS_MAX = 500;
+/** Who was not there is not asked again on hearsay for so long: after a crash the hints lag behind. */
+const ABSENT_MS = 300;
+/** Who was there and did not lead may have been elected since; two nodes that name each other are no busy loop. */
+const NOT_LEADING_MS = 20;
+const ADDRESSES_MAX = 16;
+
+interface Attempt {
+  /** How it ended. */
+  readonly why: string;
+  /** When a hint that names this address is worth following again. */
+  readonly hintableAtMs: number;
+}
 
 /**
  * A session with whoever leads, found from any endpoint and found anew after every failover. Nodes say who they think
- * leads when they greet and when they refuse; where nobody knows, the endpoints are asked in turn, with growing,
- * jittered pauses after each full round.
+ * leads when they greet and when they refuse; where nobody knows, the addresses are asked in turn, with pauses that
+ * grow after each full round.
  */
 export class LeaderLink {
-  readonly #endpoints: readonly Endpoint[];
-  readonly #clusterId: string | null;
+  readonly #options: LeaderLinkOptions;
   readonly #ports: ClientPorts;
   readonly #handlers: LeaderLinkHandlers;
+  /** The endpoints, and leaders that were met by way of hints: the endpoints may all be gone one day. */
+  readonly #addresses: Endpoint[];
   #session: Session | null = null;
   #isUp = false;
   #isClosed = false;
   #retryTimer: TimerHandle | null = null;
-  #nextEndpoint = 0;
-  /** Where somebody said the leader is: asked first, once. */
-  #hint: string | null = null;
-  #attempts = 0;
-  readonly #lastTried = new Map<string, string>();
+  #nextAddress: number;
+  /** Where somebody said the leader is. */
+  #hint: Endpoint | null = null;
+  /** Attempts in a row that led to nothing. */
+  #failures = 0;
+  readonly #lastTried = new Map<string, Attempt>();
+  /** Addresses whose last word was that this client is not welcome. */
+  readonly #refusals = new Map<string, ErrorInfo>();
 
-  constructor(
-    endpoints: readonly Endpoint[],
-    clusterId: string | null,
-    ports: ClientPorts,
-    handlers: LeaderLinkHandlers,
-  ) {
-    this.#endpoints = endpoints;
-    this.#clusterId = clusterId;
+  constructor(options: LeaderLinkOptions, ports: ClientPorts, handlers: LeaderLinkHandlers) {
+    this.#options = options;
     this.#ports = ports;
     this.#handlers = handlers;
+    this.#addresses = [...options.endpoints];
     // Many clients that start together should not all ask the same node.
-    this.#nextEndpoint = ports.prng.below(endpoints.length);
+    this.#nextAddress = ports.prng.below(options.endpoints.length);
   }
 
-  /** The session with the leader, while there is one. */
+  /** The session, while there is one with a node as it was wanted. */
   get session(): Session | null {
     return this.#isUp ? this.#session : null;
   }
 
-  /** What each address answered last, for messages to people. */
+  /** What each address answered last, for messages to people; empty before the first failure. */
   get tried(): string {
-    return [...this.#lastTried].map(([address, why]) => `${address} ${why}`).join(', ');
+    return [...this.#lastTried].map(([address, { why }]) => `${address} ${why}`).join('; ');
   }
 
   open(): void {
@@ -82,74 +101,101 @@ export class LeaderLink {
     this.#isUp = false;
   }
 
-  /** The node on this session does not lead (any more). */
+  /** The node did what was asked: it is the right one, and the next search begins without pauses. */
+  confirm(): void {
+    this.#failures = 0;
+  }
+
+  /** The node does not lead (any more), or is on its way out. */
   redirect(info: ErrorInfo): void {
-    this.#hint = info.leaderAddress;
     const session = this.#session;
     if (session === null) return;
-    this.#lastTried.set(session.address, info.code);
+    this.#hint = info.leaderAddress === null ? null : parseEndpoint(info.leaderAddress);
     session.close();
-    this.#lost(info.message);
+    this.#lost(session, `says ${info.code}`, NOT_LEADING_MS);
   }
 
   #tryNext(): void {
     const endpoint = this.#choose();
-    const session = new Session(endpoint, this.#clusterId, this.#ports, {
+    const session: Session = new Session(endpoint, this.#options.clusterId, this.#ports, {
       onGreeted: (ack) => {
-        if (this.#session === session) this.#onGreeted(session, ack);
+        if (this.#session === session) this.#onGreeted(session, endpoint, ack);
       },
       onFrame: (frame) => {
         if (this.#session === session) this.#handlers.onFrame(frame);
       },
       onClosed: (why, refusal) => {
         if (this.#session !== session) return;
-        this.#lastTried.set(session.address, why);
-        if (refusal !== null && !refusal.retryable) this.#handlers.onRefused(refusal);
-        this.#lost(why);
+        if (refusal !== null && !refusal.retryable) this.#refusals.set(session.address, refusal);
+        this.#lost(session, why, ABSENT_MS);
       },
     });
     this.#session = session;
   }
 
-  #onGreeted(session: Session, ack: HelloAck): void {
-    if (ack.leaderId === ack.nodeId) {
+  #onGreeted(session: Session, endpoint: Endpoint, ack: HelloAck): void {
+    this.#refusals.delete(session.address);
+    if (this.#options.wants === 'anyNode' || ack.leaderId === ack.nodeId) {
       this.#isUp = true;
-      this.#attempts = 0;
-      this.#lastTried.clear();
+      this.#remember(endpoint);
       this.#handlers.onUp(session, ack);
       return;
     }
-    this.#lastTried.set(
-      session.address,
-      ack.leaderId === null ? 'knows no leader' : `says ${ack.leaderId} leads`,
-    );
-    this.#hint = ack.leaderAddress;
+    this.#hint = ack.leaderAddress === null ? null : parseEndpoint(ack.leaderAddress);
     session.close();
-    this.#lost('does not lead');
+    const why = ack.leaderId === null ? 'knows no leader' : `says that ${ack.leaderId} leads`;
+    this.#lost(session, why, NOT_LEADING_MS);
   }
 
-  #lost(why: string): void {
+  #lost(session: Session, why: string, hintableInMs: number): void {
     const wasUp = this.#isUp;
     this.#isUp = false;
     this.#session = null;
-    if (wasUp) this.#handlers.onDown(why);
-    if (this.#isClosed) return;
-    this.#attempts += 1;
-    // The first round goes without a pause: after a failover somebody else leads already, or will in a moment.
-    const round = Math.floor(this.#attempts / (this.#endpoints.length + 1));
-    const delayMs = round === 0 ? 0 : Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(round - 1, 10));
-    this.#retryTimer = this.#ports.clock.setTimer(delayMs * (0.5 + this.#ports.prng.fraction() / 2), () => {
+    this.#failures += 1;
+    const hintableAtMs = this.#ports.clock.monotonicMs() + hintableInMs;
+    this.#lastTried.set(session.address, { why, hintableAtMs });
+    const refusal = this.#refusals.get(session.address);
+    if (refusal !== undefined && this.#addresses.every((each) => this.#refusals.has(formatEndpoint(each)))) {
+      this.#refusals.clear();
+      this.#handlers.onRefused(refusal);
+      return;
+    }
+    this.#retryTimer = this.#ports.clock.setTimer(this.#pauseMs(), () => {
       this.#retryTimer = null;
-      if (!this.#isClosed) this.#tryNext();
+      this.#tryNext();
     });
+    if (wasUp) this.#handlers.onDown(why);
+  }
+
+  /** The first round goes without a pause: after a failover somebody else leads already, or will in a moment. */
+  #pauseMs(): number {
+    if (this.#freshHint() !== null) return 0;
+    const round = Math.floor(this.#failures / (this.#addresses.length + 1));
+    if (round === 0) return 0;
+    const pauseMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(round - 1, 10));
+    return pauseMs * (0.5 + this.#ports.prng.fraction() / 2);
   }
 
   #choose(): Endpoint {
-    const hinted = this.#hint === null ? null : parseEndpoint(this.#hint);
+    const hint = this.#freshHint();
     this.#hint = null;
-    if (hinted !== null) return hinted;
-    const endpoint = this.#endpoints[this.#nextEndpoint % this.#endpoints.length] as Endpoint;
-    this.#nextEndpoint += 1;
+    if (hint !== null) return hint;
+    const endpoint = this.#addresses[this.#nextAddress % this.#addresses.length] as Endpoint;
+    this.#nextAddress += 1;
     return endpoint;
+  }
+
+  #freshHint(): Endpoint | null {
+    if (this.#hint === null) return null;
+    const last = this.#lastTried.get(formatEndpoint(this.#hint));
+    const isFresh = last === undefined || this.#ports.clock.monotonicMs() >= last.hintableAtMs;
+    return isFresh ? this.#hint : null;
+  }
+
+  #remember(endpoint: Endpoint): void {
+    const isKnown = this.#addresses.some(
+      (other) => other.host === endpoint.host && other.port === endpoint.port,
+    );
+    if (!isKnown && this.#addresses.length < ADDRESSES_MAX) this.#addresses.push(endpoint);
   }
 }

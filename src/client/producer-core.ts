@@ -9,12 +9,15 @@ import {
   encodeAppend,
   encodeOpenProducer,
 } from '../wire/client-codec.ts';
-import { decodeError, type ErrorInfo } from '../wire/errors.ts';
+import { decodeError, errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
-import { LIMITS } from '../wire/limits.ts';
 import type { HelloAck } from '../wire/handshake.ts';
+import { LIMITS } from '../wire/limits.ts';
+import { WireError } from '../wire/wire-error.ts';
+import { Deque } from './deque.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
+  AbortedError,
   ClosedError,
   OutcomeUnknownError,
   OverloadedError,
@@ -26,7 +29,7 @@ import {
 import { LeaderLink, type ClientPorts } from './leader-link.ts';
 import type { Session } from './session.ts';
 
-/** Told once about each batch: where it was stored, or why not. */
+/** Told once about each batch, in a later turn: where it was stored, or why not. */
 export type AppendCallback = (error: DledgerError | null, index: LogIndex, term: Term) => void;
 
 export interface ProducerOptions {
@@ -34,63 +37,91 @@ export interface ProducerOptions {
   readonly clusterId: string | null;
   /** Batches sent and not answered. The node may allow fewer. */
   readonly inFlightMax: number;
-  /** Bytes sent and not answered. */
+  /** Bytes sent and not answered; one batch may pass it. */
   readonly inFlightBytesMax: number;
-  /** Batches that wait to be sent; beyond it they are refused as OVERLOADED. */
+  /** Batches that wait to be sent, and their bytes; beyond either they are refused as OVERLOADED. */
   readonly queueMax: number;
+  readonly queueBytesMax: number;
+  /** Request ids of one connection: when they are used up it is replaced. At most 2^32-1. */
+  readonly requestIdMax: number;
 }
 
-interface Batch {
-  readonly records: readonly Uint8Array[];
-  readonly bytes: number;
+/** Stands for one batch that was given to `send`. */
+export interface Ticket {
   /** Monotonic. */
   readonly deadlineMs: number;
-  readonly callback: AppendCallback;
-  /** Encoded with its stamp when first sent. */
-  encoded: Uint8Array | null;
-  checksum: number;
-  isDone: boolean;
 }
 
-const DEADLINE_CHECK_MS = 50;
-const OVERLOAD_PAUSE_MS_MIN = 5;
-const OVERLOAD_PAUSE_MS_MAX = 200;
+interface Batch extends Ticket {
+  readonly records: readonly Uint8Array[];
+  readonly bytes: number;
+  callback: AppendCallback;
+  state: 'queued' | 'sent' | 'done';
+  /** How often it left under its present stamp. */
+  sends: number;
+  /** With its stamp; null until it gets one. */
+  encoded: Uint8Array | null;
+  checksum: number;
+}
+
+interface OpenedProducer {
+  readonly producerId: number;
+  readonly epoch: number;
+  /** Batches in flight that were announced when it was opened: the cluster remembers so many results. */
+  readonly inFlightMax: number;
+}
+
+const OPEN_DEADLINE_MS = 10_000;
+const ABORTED_MAX = 1024;
+const PAUSE_MS_MIN = 5;
+const PAUSE_MS_MAX = 200;
+const NOWHERE = 0 as LogIndex;
+const NEVER = 0 as Term;
 
 /**
  * An idempotent producer: what it sends again after a failover is stored once, in the order in which it was sent.
  *
  * Batches get consecutive sequence numbers under a producer id that the cluster issued. Whatever goes wrong on the way
  * (a dead leader, a redirect, a full node), everything unanswered is sent again in order, with the same stamps, to
- * whoever leads; the replicated state recognises what it has.
+ * whoever leads; the replicated state recognises what it has. Only the answer of a leader makes a batch stored.
  *
  * A batch whose time is up after it was sent has an unknown outcome, and its sequence number stays behind as a
- * possible gap: later batches could not be accepted, and giving them its number might store two batches as one. So the
- * producer gives up its id, reports everything sent under it as unknown, and opens a new one for what comes later.
+ * possible gap. Later batches cannot jump it: the cluster refuses what leaves a gap. Nor can one of them take its
+ * number: if the first batch was stored after all, the second would be taken for its retry, acknowledged and lost; and
+ * whatever is sent again under another number may be stored twice. So the producer gives up the id: everything sent
+ * under it is reported as unknown, what was never sent goes on under a new id.
+ *
+ * Request ids run in step with sequence numbers within one attempt on one connection, so an answer finds its batch by
+ * subtraction. A retry gets new ids, and answers to the old ones, should they still come, count for nothing.
  */
 export class ProducerCore {
   readonly #options: ProducerOptions;
   readonly #ports: ClientPorts;
   readonly #link: LeaderLink;
-  /** Sent under the present id, in the order of their sequence numbers; answered ones are dropped from the front. */
-  #sent: Batch[] = [];
-  #sentHead = 0;
+  /** Sent under the present id and not answered, in the order of their sequence numbers. */
+  readonly #sent = new Deque<Batch>();
   #sentBytes = 0;
-  /** Sequence number of #sent[#sentHead]. */
+  /** Sequence number of the first of #sent. */
   #headSequence = 1;
-  #queued: Batch[] = [];
-  #queuedHead = 0;
-  #producer: { readonly producerId: number; readonly epoch: number } | null = null;
+  /** Not sent yet. Those whose state is `done` were given up by their senders. */
+  readonly #queue = new Deque<Batch>();
+  #queuedCount = 0;
+  #queuedBytes = 0;
+  #wasFull = false;
+  #producer: OpenedProducer | null = null;
   #openRequestId = 0;
   #limits: HelloAck['limits'] | null = null;
   #nextRequestId = 1;
-  /** Request id and sequence number of the first batch that was sent (again) on this connection: they run in step. */
-  #firstRequestId = 0;
-  #firstSequence = 0;
-  /** How many of #sent have left on this connection. */
-  #leftOnConnection = 0;
-  #overloadPauseMs = OVERLOAD_PAUSE_MS_MIN;
+  /** Where the present attempt began. */
+  #firstRequestId = 1;
+  #firstSequence = 1;
+  /** How many of #sent have left in the present attempt. */
+  #leftCount = 0;
+  /** Batches that were acknowledged on this connection, in any attempt. */
+  #answeredCount = 0;
+  #pauseMs = PAUSE_MS_MIN;
   #pauseTimer: TimerHandle | null = null;
-  #deadlineTimer: TimerHandle | null = null;
+  #deadline: { readonly atMs: number; readonly timer: TimerHandle } | null = null;
   #isPumpDue = false;
   /** A sequence number was left as a gap: the id is given up as soon as what was sent before it is answered. */
   #isDraining = false;
@@ -101,57 +132,84 @@ export class ProducerCore {
   constructor(options: ProducerOptions, ports: ClientPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#link = new LeaderLink(options.endpoints, options.clusterId, ports, {
+    const { endpoints, clusterId } = options;
+    this.#link = new LeaderLink({ endpoints, clusterId, wants: 'leader' }, ports, {
       onUp: (_session, ack) => this.#onUp(ack),
       onFrame: (frame) => this.#onFrame(frame),
       onDown: () => this.#onDown(),
-      onRefused: (refusal) => this.#failAll(new RefusedError(refusal)),
+      onRefused: (refusal) => this.#refuseAll(refusal),
     });
   }
 
-  /** Batches that were sent more than once. */
+  /** Batches that had to be sent again, each time counted. */
   get resent(): number {
     return this.#resent;
   }
 
   /** Batches not answered yet. */
   get pending(): number {
-    return this.#inFlight + this.#waiting;
+    return this.#sent.length + this.#queuedCount;
   }
 
   /** Whether `send` should be called now: the queue is not full. */
   get isWritable(): boolean {
-    return this.#waiting < this.#options.queueMax;
+    return this.#queuedCount < this.#options.queueMax && this.#queuedBytes < this.#options.queueBytesMax;
   }
 
-  /** Called when the queue has room again after it was full. */
+  /** Called in a later turn when a queue that was full is half empty. */
   set onWritable(callback: (() => void) | null) {
     this.#onWritable = callback;
   }
 
   /**
-   * Queues one batch. The callback comes once, in a later turn.
+   * Queues one batch. The records must not be changed before the callback comes.
    * @param timeoutMs how long the caller is ready to wait.
    */
-  send(records: readonly Uint8Array[], timeoutMs: number, callback: AppendCallback): void {
+  send(records: readonly Uint8Array[], timeoutMs: number, callback: AppendCallback): Ticket {
     let payloadBytes = 0;
     for (const record of records) payloadBytes += record.length;
-    const bytes = batchBytes(records.length, payloadBytes);
-    const refusal = this.#refusal(bytes);
+    const batch: Batch = {
+      records,
+      bytes: batchBytes(records.length, payloadBytes),
+      deadlineMs: this.#ports.clock.monotonicMs() + timeoutMs,
+      callback,
+      state: 'queued',
+      sends: 0,
+      encoded: null,
+      checksum: 0,
+    };
+    const refusal = this.#refusalOf(batch);
     if (refusal !== null) {
-      this.#ports.clock.defer(() => callback(refusal, 0 as LogIndex, 0 as Term));
+      batch.state = 'done';
+      this.#ports.clock.defer(() => this.#tell(batch, refusal));
+      return batch;
+    }
+    this.#queue.push(batch);
+    this.#queuedCount += 1;
+    this.#queuedBytes += batch.bytes;
+    if (!this.isWritable) this.#wasFull = true;
+    this.#armDeadline(batch.deadlineMs);
+    this.#link.open();
+    this.#schedulePump();
+    return batch;
+  }
+
+  /** The sender of this batch does not wait any more. If it was sent, its outcome is unknown and it keeps its place. */
+  abort(ticket: Ticket): void {
+    const batch = ticket as Batch;
+    if (batch.state === 'done') return;
+    if (batch.state === 'queued') {
+      this.#unqueue(batch);
+      batch.state = 'done';
+      this.#tell(batch, new AbortedError('none'));
+      this.#noteRoom();
+      // Given up ones stay in the ring until they come up; where nobody leads, that may be never.
+      if (this.#queue.length > 2 * this.#queuedCount + ABORTED_MAX) this.#requeue([]);
       return;
     }
-    const deadlineMs = this.#ports.clock.monotonicMs() + timeoutMs;
-    this.#queued.push({ records, bytes, deadlineMs, callback, encoded: null, checksum: 0, isDone: false });
-    this.#link.open();
-    this.#armDeadline();
-    if (this.#isPumpDue) return;
-    this.#isPumpDue = true;
-    this.#ports.clock.defer(() => {
-      this.#isPumpDue = false;
-      this.#pump();
-    });
+    const { callback } = batch;
+    batch.callback = () => undefined;
+    this.#call(callback, new AbortedError('unknown'), NOWHERE, NEVER);
   }
 
   /** Ends it; what is unanswered is reported: unknown if it was sent, nothing happened if not. */
@@ -159,200 +217,205 @@ export class ProducerCore {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#pauseTimer?.cancel();
-    this.#deadlineTimer?.cancel();
+    this.#deadline?.timer.cancel();
     this.#link.close();
     const sent = this.#takeSent();
-    const queued = this.#takeQueued();
-    for (const batch of sent) finish(batch, new ClosedError('unknown'));
-    for (const batch of queued) finish(batch, new ClosedError('none'));
+    const queued = this.#takeQueue();
+    for (const batch of sent) this.#tell(batch, new ClosedError('unknown'));
+    for (const batch of queued) this.#tell(batch, new ClosedError('none'));
   }
 
-  get #inFlight(): number {
-    return this.#sent.length - this.#sentHead;
-  }
-
-  get #waiting(): number {
-    return this.#queued.length - this.#queuedHead;
-  }
-
-  #refusal(bytes: number): DledgerError | null {
+  #refusalOf(batch: Batch): DledgerError | null {
     if (this.#isClosed) return new ClosedError('none');
     const limit = this.#limits?.batchBytesMax ?? LIMITS.batchBytesMax;
-    if (bytes > limit) {
-      return new RefusedError({
-        code: 'RECORD_TOO_LARGE',
-        message: `a batch of ${bytes} bytes; the limit is ${limit}: send less at once`,
-        retryable: false,
-        outcome: 'none',
-        leaderId: null,
-        leaderAddress: null,
-        firstIndex: null,
-        lastIndex: null,
-      });
+    if (batch.bytes > limit) {
+      const text = `${batch.records.length} record(s) that take ${batch.bytes} bytes; the limit is ${limit}`;
+      return new RefusedError(errorInfo('RECORD_TOO_LARGE', text));
     }
-    if (!this.isWritable)
-      return new OverloadedError(`${this.#waiting} batches wait already: wait for earlier ones`);
-    return null;
+    if (this.isWritable) return null;
+    return new OverloadedError(`${this.#queuedCount} appends of ${this.#queuedBytes} bytes wait already`);
   }
 
-  // --- the connection -------------------------------------------------------------------------------------------------
+  // The connection.
 
   #onUp(ack: HelloAck): void {
     this.#limits = ack.limits;
     this.#nextRequestId = 1;
-    this.#openRequestId = 0;
-    this.#restart();
+    this.#answeredCount = 0;
+    this.#beginAttempt();
+    this.#pump();
   }
 
   #onDown(): void {
     this.#openRequestId = 0;
-    this.#leftOnConnection = 0;
     this.#pauseTimer?.cancel();
     this.#pauseTimer = null;
   }
 
   /** Everything unanswered is to be sent again, from the oldest on. Answers to what was sent before count for nothing. */
-  #restart(): void {
-    this.#resent += this.#inFlight;
-    this.#leftOnConnection = 0;
+  #beginAttempt(): void {
+    this.#openRequestId = 0;
+    this.#leftCount = 0;
     this.#firstRequestId = this.#nextRequestId;
     this.#firstSequence = this.#headSequence;
-    this.#pump();
+  }
+
+  #schedulePump(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    this.#ports.clock.defer(() => {
+      this.#isPumpDue = false;
+      this.#pump();
+      // This is the end of a turn already: waiting for the next one would only cost time.
+      this.#link.session?.flush();
+    });
   }
 
   #pump(): void {
     const session = this.#link.session;
     if (session === null || this.#isClosed || this.#pauseTimer !== null) return;
-    if (this.#producer === null) {
-      if (this.#waiting > 0) this.#openProducer(session);
-      return;
-    }
-    while (this.#leftOnConnection < this.#inFlight) {
-      this.#transmit(session, this.#sent[this.#sentHead + this.#leftOnConnection] as Batch);
-    }
-    if (this.#isDraining) {
-      if (this.#inFlight > 0) return;
+    if (this.#isDraining && this.#sent.length === 0) {
       this.#isDraining = false;
       this.#producer = null;
-      this.#pump();
+    }
+    const producer = this.#producer;
+    if (producer === null) {
+      if (this.#queuedCount > 0 && this.#openRequestId === 0) this.#openProducer(session);
       return;
     }
-    const inFlightMax = Math.min(this.#options.inFlightMax, this.#limits?.inFlightMax ?? 1);
-    const wasFull = !this.isWritable;
-    while (this.#waiting > 0 && this.#inFlight < inFlightMax) {
-      const batch = this.#queued[this.#queuedHead] as Batch;
-      if (this.#inFlight > 0 && this.#sentBytes + batch.bytes > this.#options.inFlightBytesMax) break;
-      this.#queuedHead += 1;
-      this.#encode(batch, this.#headSequence + this.#inFlight);
-      this.#sent.push(batch);
-      this.#sentBytes += batch.bytes;
-      this.#transmit(session, batch);
+    while (this.#leftCount < this.#sent.length) {
+      if (!this.#transmit(session, this.#sent.at(this.#leftCount) as Batch)) return;
     }
-    if (this.#queuedHead > 1024 && this.#queuedHead * 2 > this.#queued.length) {
-      this.#queued = this.#queued.slice(this.#queuedHead);
-      this.#queuedHead = 0;
+    while (!this.#isDraining && this.#sent.length < producer.inFlightMax) {
+      const batch = this.#queue.at(0);
+      if (batch === undefined) break;
+      if (batch.state === 'queued') {
+        const isTooMuch = this.#sentBytes + batch.bytes > this.#options.inFlightBytesMax;
+        if (isTooMuch && this.#sent.length > 0) break;
+        this.#stamp(batch, producer);
+      }
+      this.#queue.shift();
+      if (batch.state === 'sent' && !this.#transmit(session, batch)) return;
     }
-    if (wasFull && this.isWritable) this.#onWritable?.();
+    this.#noteRoom();
   }
 
-  #encode(batch: Batch, sequence: number): void {
-    assert(this.#producer !== null, 'a batch is stamped before there is a producer id');
-    batch.encoded = encodeBatch({ ...this.#producer, sequence }, batch.records);
+  /** Counts a batch among those in flight. */
+  #stamp(batch: Batch, { producerId, epoch }: OpenedProducer): void {
+    const sequence = this.#headSequence + this.#sent.length;
+    batch.encoded = encodeBatch({ producerId, epoch, sequence }, batch.records);
     batch.checksum = crc32(batch.encoded);
+    this.#unqueue(batch);
+    batch.state = 'sent';
+    this.#sent.push(batch);
+    this.#sentBytes += batch.bytes;
   }
 
-  #transmit(session: Session, batch: Batch): void {
-    assert(batch.encoded !== null, 'a batch is sent before it is encoded');
+  /** @returns false where the connection has no request ids left and is being replaced. */
+  #transmit(session: Session, batch: Batch): boolean {
+    assert(batch.encoded !== null, 'a batch is sent before it has a stamp');
+    const requestId = this.#takeRequestId(session);
+    if (requestId === null) return false;
     const remainingMs = Math.max(0, Math.ceil(batch.deadlineMs - this.#ports.clock.monotonicMs()));
     const deadlineMs = Math.min(remainingMs, LIMITS.durationMsMax);
-    session.send(
-      encodeAppend(this.#takeRequestId(), { deadlineMs, bodyChecksum: batch.checksum, batch: batch.encoded }),
-    );
-    this.#leftOnConnection += 1;
+    session.send(encodeAppend(requestId, { deadlineMs, bodyChecksum: batch.checksum, batch: batch.encoded }));
+    this.#leftCount += 1;
+    if (batch.sends > 0) this.#resent += 1;
+    batch.sends += 1;
+    return true;
   }
 
   #openProducer(session: Session): void {
-    if (this.#openRequestId !== 0) return;
-    this.#openRequestId = this.#takeRequestId();
-    const inFlightMax = Math.min(this.#options.inFlightMax, this.#limits?.inFlightMax ?? 1);
-    session.send(
-      encodeFrame(FrameKind.OPEN_PRODUCER, this.#openRequestId, [
-        encodeOpenProducer({ inFlightMax, deadlineMs: 10_000 }),
-      ]),
-    );
+    const requestId = this.#takeRequestId(session);
+    if (requestId === null) return;
+    this.#openRequestId = requestId;
+    const request = { inFlightMax: this.#window(), deadlineMs: OPEN_DEADLINE_MS };
+    session.send(encodeFrame(FrameKind.OPEN_PRODUCER, requestId, [encodeOpenProducer(request)]));
   }
 
-  #takeRequestId(): number {
-    const requestId = this.#nextRequestId;
+  #window(): number {
+    return Math.min(this.#options.inFlightMax, this.#limits?.inFlightMax ?? LIMITS.inFlightMax);
+  }
+
+  #takeRequestId(session: Session): number | null {
+    if (this.#nextRequestId > this.#options.requestIdMax) {
+      session.fail('has answered so many requests that their ids are used up');
+      return null;
+    }
     this.#nextRequestId += 1;
-    return requestId;
+    return this.#nextRequestId - 1;
   }
 
-  // --- answers --------------------------------------------------------------------------------------------------------
+  // Answers.
 
   #onFrame(frame: Frame): void {
     switch (frame.kind) {
       case FrameKind.APPEND_RESULTS:
-        for (const run of decodeAppendResults(frame.body)) {
-          for (let at = 0; at < run.count; at += 1) {
-            this.#onStored(run.firstRequestId + at, (run.firstIndex + at) as LogIndex, run.term);
-          }
-        }
-        this.#advance();
+        this.#onResults(frame.body);
         return;
       case FrameKind.PRODUCER_OPENED:
-        if (frame.requestId !== this.#openRequestId) return;
-        this.#producer = decodeProducerOpened(frame.body);
-        this.#openRequestId = 0;
-        this.#headSequence = 1;
-        this.#firstSequence = 1;
-        this.#firstRequestId = this.#nextRequestId;
-        this.#pump();
+        if (frame.requestId === this.#openRequestId) this.#onOpened(frame.body);
         return;
       case FrameKind.ERROR:
         this.#onError(frame.requestId, decodeError(frame.body));
         return;
       default:
-        this.#link.session?.fail(`frame of kind ${frame.kind} answers no append`);
+        throw new WireError('BAD_BODY', `a frame of kind ${frame.kind} answers no append`);
     }
   }
 
-  /** The batch that a request id of this connection stands for; null for ids of an earlier attempt. */
-  #batchOf(requestId: number): Batch | null {
-    const sequence = this.#firstSequence + requestId - this.#firstRequestId;
-    if (requestId < this.#firstRequestId || sequence < this.#headSequence) return null;
-    return this.#sent[this.#sentHead + sequence - this.#headSequence] ?? null;
-  }
-
-  #onStored(requestId: number, index: LogIndex, term: Term): void {
-    const batch = this.#batchOf(requestId);
-    if (batch === null || batch.isDone) return;
-    batch.isDone = true;
-    this.#overloadPauseMs = OVERLOAD_PAUSE_MS_MIN;
-    batch.callback(null, index, term);
-  }
-
-  /** Drops what is answered from the front and sends on. */
-  #advance(): void {
-    while (this.#sentHead < this.#sent.length) {
-      const batch = this.#sent[this.#sentHead] as Batch;
-      if (!batch.isDone) break;
-      this.#sentHead += 1;
-      this.#headSequence += 1;
-      this.#leftOnConnection -= 1;
-      this.#sentBytes -= batch.bytes;
-    }
-    if (this.#sentHead > 1024 && this.#sentHead * 2 > this.#sent.length) {
-      this.#sent = this.#sent.slice(this.#sentHead);
-      this.#sentHead = 0;
-    }
+  #onOpened(body: Uint8Array): void {
+    this.#producer = { ...decodeProducerOpened(body), inFlightMax: this.#window() };
+    this.#link.confirm();
+    this.#headSequence = 1;
+    this.#beginAttempt();
     this.#pump();
   }
 
+  #onResults(body: Uint8Array): void {
+    for (const run of decodeAppendResults(body)) {
+      this.#answeredCount += run.count;
+      if (this.#answeredCount >= this.#nextRequestId) {
+        const text = `${this.#answeredCount} answers to ${this.#nextRequestId - 1} requests`;
+        throw new WireError('BAD_BODY', `APPEND_RESULTS: ${text}`);
+      }
+      for (let at = 0; at < run.count; at += 1) {
+        const batch = this.#batchOf(run.firstRequestId + at);
+        if (batch !== null) this.#settle(batch, (run.firstIndex + at) as LogIndex, run.term);
+      }
+    }
+    this.#dropAnswered();
+    this.#pump();
+  }
+
+  /** The batch that a request id stands for; null where it is answered, or the id is of an earlier attempt. */
+  #batchOf(requestId: number): Batch | null {
+    if (requestId < this.#firstRequestId || requestId >= this.#nextRequestId) return null;
+    const sequence = this.#firstSequence + requestId - this.#firstRequestId;
+    const batch = this.#sent.at(sequence - this.#headSequence);
+    return batch?.state === 'sent' ? batch : null;
+  }
+
+  #settle(batch: Batch, index: LogIndex, term: Term): void {
+    batch.state = 'done';
+    this.#pauseMs = PAUSE_MS_MIN;
+    this.#link.confirm();
+    this.#call(batch.callback, null, index, term);
+  }
+
+  #dropAnswered(): void {
+    while (this.#sent.at(0)?.state === 'done') {
+      const batch = this.#sent.shift() as Batch;
+      this.#headSequence += 1;
+      this.#leftCount -= 1;
+      this.#sentBytes -= batch.bytes;
+    }
+  }
+
   #onError(requestId: number, info: ErrorInfo): void {
-    const isOpen = requestId === this.#openRequestId && requestId !== 0;
-    const batch = isOpen ? null : this.#batchOf(requestId);
-    if (!isOpen && (batch === null || batch.isDone)) return;
+    const isOpen = requestId !== 0 && requestId === this.#openRequestId;
+    const batch = this.#batchOf(requestId);
+    if (!isOpen && batch === null) return;
     switch (info.code) {
       case 'NOT_LEADER':
       case 'NO_LEADER':
@@ -360,35 +423,29 @@ export class ProducerCore {
       case 'SHUTTING_DOWN':
         this.#link.redirect(info);
         return;
-      case 'OVERLOADED':
-      case 'DISK_FULL':
-      case 'BAD_CHECKSUM':
-      case 'TIMEOUT':
-        this.#openRequestId = isOpen ? 0 : this.#openRequestId;
-        this.#pause();
-        return;
       case 'OUT_OF_ORDER':
       case 'SESSION_EXPIRED':
       case 'STALE_EPOCH':
-        this.#abandon(new OutcomeUnknownError(`the producer's session ended: ${info.message}`));
+        this.#abandon(() => new OutcomeUnknownError(`the cluster ended this producer: ${info.message}`));
+        this.#pump();
         return;
       default:
-        if (batch === null) this.#failAll(new RefusedError(info));
-        else this.#refuse(batch, info);
+        if (info.retryable) this.#pause();
+        else if (batch === null) this.#refuseAll(info);
+        else this.#refuse(batch, requestId, info);
+        this.#pump();
     }
   }
 
   /** The node is short of something: everything unanswered goes again after a pause. */
   #pause(): void {
     if (this.#pauseTimer !== null) return;
-    const pauseMs = this.#overloadPauseMs * (0.5 + this.#ports.prng.fraction() / 2);
-    this.#overloadPauseMs = Math.min(this.#overloadPauseMs * 2, OVERLOAD_PAUSE_MS_MAX);
-    // Later answers to what was sent already belong to the attempt that is over.
-    this.#firstRequestId = this.#nextRequestId;
-    this.#firstSequence = this.#headSequence;
+    this.#beginAttempt();
+    const pauseMs = this.#pauseMs * (0.5 + this.#ports.prng.fraction() / 2);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);
     this.#pauseTimer = this.#ports.clock.setTimer(pauseMs, () => {
       this.#pauseTimer = null;
-      this.#restart();
+      this.#pump();
     });
   }
 
@@ -396,97 +453,154 @@ export class ProducerCore {
    * One batch is refused for good, and its sequence number stays a gap: what was sent behind it can never be stored
    * under this id. Those before it are waited for; then the ones behind go, in order, under a new id. Renumbering them
    * under the old one would not be safe: a copy with the old number may still lie in some node's socket.
+   *
+   * All that holds only if no other node can have stored the batch: not if it was sent before.
    */
-  #refuse(batch: Batch, info: ErrorInfo): void {
-    const at = this.#sent.indexOf(batch, this.#sentHead);
-    const behind = this.#sent.slice(at + 1);
-    assert(
-      behind.every((other) => !other.isDone),
-      () =>
-        `a batch behind sequence ${this.#headSequence + at - this.#sentHead} was stored although that one was refused`,
-    );
-    this.#sent.length = at;
-    this.#leftOnConnection = Math.min(this.#leftOnConnection, at - this.#sentHead);
+  #refuse(batch: Batch, requestId: number, info: ErrorInfo): void {
+    if (info.outcome !== 'none' || batch.sends > 1) {
+      this.#abandon(() => new OutcomeUnknownError(`refused, but perhaps stored before: ${info.message}`));
+      return;
+    }
+    const at = this.#firstSequence + requestId - this.#firstRequestId - this.#headSequence;
+    const [, ...behind] = this.#sent.takeFrom(at);
+    this.#leftCount = Math.min(this.#leftCount, at);
     this.#sentBytes = 0;
-    for (const other of this.#sent.slice(this.#sentHead)) this.#sentBytes += other.bytes;
-    for (const other of behind) other.encoded = null;
-    this.#queued = [...behind, ...this.#queued.slice(this.#queuedHead)];
-    this.#queuedHead = 0;
+    for (let before = 0; before < at; before += 1) this.#sentBytes += this.#sent.at(before)?.bytes ?? 0;
+    this.#requeue(behind);
     this.#isDraining = true;
-    finish(batch, new RefusedError(info));
-    this.#advance();
+    batch.state = 'done';
+    this.#tell(batch, new RefusedError(info));
+    this.#dropAnswered();
   }
 
-  // --- the end of a producer id ---------------------------------------------------------------------------------------
+  /** Puts batches that were sent before those that were not, as if they never had been. */
+  #requeue(sent: readonly Batch[]): void {
+    const queued = this.#queue.takeAll();
+    for (const batch of sent) {
+      if (batch.state !== 'sent') continue;
+      batch.state = 'queued';
+      batch.sends = 0;
+      batch.encoded = null;
+      this.#queue.push(batch);
+      this.#queuedCount += 1;
+      this.#queuedBytes += batch.bytes;
+    }
+    for (const batch of queued) if (batch.state === 'queued') this.#queue.push(batch);
+  }
 
-  /** Gives up the id: what was sent under it is unknown, what comes later gets a new one. */
-  #abandon(error: DledgerError): void {
+  // The end of a producer id.
+
+  /** Gives up the id: what was sent under it is reported, what comes later gets a new one. */
+  #abandon(errorOf: (batch: Batch) => DledgerError): void {
     this.#producer = null;
     this.#isDraining = false;
-    this.#openRequestId = 0;
     const sent = this.#takeSent();
-    this.#firstRequestId = this.#nextRequestId;
-    for (const batch of sent) finish(batch, error);
-    this.#pump();
+    this.#headSequence = 1;
+    this.#beginAttempt();
+    for (const batch of sent) this.#tell(batch, errorOf(batch));
   }
 
   /** A node refuses this client for what it is: what was never sent is refused, the rest stays unknown. */
-  #failAll(error: RefusedError): void {
-    const queued = this.#takeQueued();
-    if (this.#inFlight > 0) this.#abandon(new OutcomeUnknownError(`no answer, and now: ${error.message}`));
-    for (const batch of queued) finish(batch, error);
+  #refuseAll(info: ErrorInfo): void {
+    const queued = this.#takeQueue();
+    this.#abandon(() => new OutcomeUnknownError(`no answer to it, and now: ${info.message}`));
+    for (const batch of queued) this.#tell(batch, new RefusedError(info));
+    this.#noteRoom();
   }
+
+  // Whatever is taken out to be reported is done before the first callback: that one may abort the others.
 
   #takeSent(): Batch[] {
-    const sent = this.#sent.slice(this.#sentHead).filter((batch) => !batch.isDone);
-    this.#sent = [];
-    this.#sentHead = 0;
     this.#sentBytes = 0;
-    this.#leftOnConnection = 0;
-    return sent;
+    this.#leftCount = 0;
+    return markDone(this.#sent.takeAll());
   }
 
-  #takeQueued(): Batch[] {
-    const queued = this.#queued.slice(this.#queuedHead);
-    this.#queued = [];
-    this.#queuedHead = 0;
-    return queued;
+  #takeQueue(): Batch[] {
+    this.#queuedCount = 0;
+    this.#queuedBytes = 0;
+    return markDone(this.#queue.takeAll());
   }
 
-  #armDeadline(): void {
-    if (this.#deadlineTimer !== null || this.#isClosed) return;
-    this.#deadlineTimer = this.#ports.clock.setTimer(DEADLINE_CHECK_MS, () => {
-      this.#deadlineTimer = null;
-      this.#checkDeadlines();
-      if (this.pending > 0) this.#armDeadline();
+  #unqueue(batch: Batch): void {
+    this.#queuedCount -= 1;
+    this.#queuedBytes -= batch.bytes;
+  }
+
+  #noteRoom(): void {
+    const { queueMax, queueBytesMax } = this.#options;
+    if (!this.#wasFull || this.#queuedCount > queueMax / 2 || this.#queuedBytes > queueBytesMax / 2) return;
+    this.#wasFull = false;
+    this.#ports.clock.defer(() => {
+      if (!this.#isClosed) this.#onWritable?.();
     });
+  }
+
+  #tell(batch: Batch, error: DledgerError): void {
+    this.#call(batch.callback, error, NOWHERE, NEVER);
+  }
+
+  /** What a callback throws is its owner's, and is thrown where nothing of this producer stands half done. */
+  #call(callback: AppendCallback, error: DledgerError | null, index: LogIndex, term: Term): void {
+    try {
+      callback(error, index, term);
+    } catch (thrown) {
+      this.#ports.clock.defer(() => {
+        throw thrown;
+      });
+    }
+  }
+
+  // Deadlines.
+
+  #armDeadline(atMs: number): void {
+    if (this.#deadline !== null && this.#deadline.atMs <= atMs) return;
+    this.#deadline?.timer.cancel();
+    const delayMs = Math.max(0, atMs - this.#ports.clock.monotonicMs());
+    const timer = this.#ports.clock.setTimer(delayMs, () => {
+      this.#deadline = null;
+      this.#checkDeadlines();
+    });
+    this.#deadline = { atMs, timer };
   }
 
   #checkDeadlines(): void {
     const now = this.#ports.clock.monotonicMs();
-    const oldest = this.#sent[this.#sentHead];
-    const late = this.#queued.slice(this.#queuedHead).filter((batch) => batch.deadlineMs <= now);
-    if (late.length > 0) {
-      this.#queued = this.#queued.slice(this.#queuedHead).filter((batch) => batch.deadlineMs > now);
-      this.#queuedHead = 0;
-      const tried = this.#link.tried;
-      for (const batch of late) {
-        finish(
-          batch,
-          new TimeoutError(`not sent in time${tried === '' ? '' : `: no leader found (${tried})`}`),
-        );
-      }
+    let earliestMs = Infinity;
+    let isSentLate = false;
+    for (let at = 0; at < this.#sent.length; at += 1) {
+      const batch = this.#sent.at(at) as Batch;
+      if (batch.state === 'done') continue;
+      if (batch.deadlineMs <= now) isSentLate = true;
+      else earliestMs = Math.min(earliestMs, batch.deadlineMs);
     }
-    if (oldest !== undefined && oldest.deadlineMs <= now) {
-      this.#abandon(
-        new TimeoutUnknownError('no answer in time: the record may have been stored, or may yet be'),
-      );
+    const late: Batch[] = [];
+    for (let at = 0; at < this.#queue.length; at += 1) {
+      const batch = this.#queue.at(at) as Batch;
+      if (batch.state === 'done') continue;
+      if (batch.deadlineMs <= now) late.push(batch);
+      else earliestMs = Math.min(earliestMs, batch.deadlineMs);
     }
+    for (const batch of markDone(late)) this.#unqueue(batch);
+    if (earliestMs < Infinity) this.#armDeadline(earliestMs);
+    const { tried } = this.#link;
+    const why = this.#link.session !== null || tried === '' ? '' : `, as no leader was found: ${tried}`;
+    if (isSentLate) this.#abandon((batch) => unknownError(batch, now));
+    for (const batch of late) this.#tell(batch, new TimeoutError(`not sent in time${why}`));
+    this.#pump();
+    this.#noteRoom();
   }
 }
 
-function finish(batch: Batch, error: DledgerError): void {
-  if (batch.isDone) return;
-  batch.isDone = true;
-  batch.callback(error, 0 as LogIndex, 0 as Term);
+function unknownError(batch: Batch, nowMs: number): DledgerError {
+  return batch.deadlineMs <= nowMs
+    ? new TimeoutUnknownError('no answer in time: it may have been stored, or may yet be')
+    : new OutcomeUnknownError('the time of an earlier append ran out, and its producer id was given up');
+}
+
+/** @returns those that were not done already. */
+function markDone(batches: readonly Batch[]): Batch[] {
+  const marked = batches.filter((batch) => batch.state !== 'done');
+  for (const batch of marked) batch.state = 'done';
+  return marked;
 }

@@ -1,7 +1,7 @@
 import type { TimerHandle } from '../base/ports/clock.ts';
 import { decodeError, type ErrorInfo } from '../wire/errors.ts';
-import { encodeFrame, type Frame, type FrameKind, FrameKind as Kind } from '../wire/frame.ts';
-import type { Endpoint } from './endpoint.ts';
+import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
+import { WireError } from '../wire/wire-error.ts';
 import {
   ClosedError,
   RefusedError,
@@ -10,91 +10,124 @@ import {
   UnreachableError,
   type DledgerError,
 } from './errors.ts';
-import { LeaderLink, type ClientPorts } from './leader-link.ts';
+import { LeaderLink, type ClientPorts, type LeaderLinkOptions } from './leader-link.ts';
 
-export interface Request {
+export interface Request<T> {
   readonly kind: FrameKind;
-  /** Laid out when it is sent, so that it can carry what is left of the time. */
-  readonly body: (remainingMs: number) => Uint8Array;
   readonly answerKind: FrameKind;
   /** Whether it may be sent again after the connection was lost with no answer: true for reads. */
   readonly isRepeatable: boolean;
   readonly timeoutMs: number;
+  /** Laid out when it is sent, so that it can carry what is left of the time. */
+  encode(remainingMs: number): Uint8Array;
+  /** @throws WireError where the answer makes no sense: then another node is asked, while there is time. */
+  decode(body: Uint8Array): T;
 }
 
+export type Answered<T> = (error: DledgerError | null, answer: T | null) => void;
+
+/** Gives a request up; its callback is not called any more. @returns what may have become of it. */
+export type Cancel = () => 'none' | 'unknown';
+
 interface Pending {
-  readonly request: Request;
+  readonly request: Request<unknown>;
+  readonly done: Answered<unknown>;
   readonly deadlineMs: number;
-  readonly done: (error: DledgerError | null, body: Uint8Array) => void;
-  timer: TimerHandle;
+  timer: TimerHandle | null;
+  /** On the present connection; 0 while it waits to be sent. */
+  requestId: number;
   wasSent: boolean;
 }
 
-const NOTHING = new Uint8Array(0);
-const OVERLOAD_PAUSE_MS = 20;
+const PAUSE_MS_MIN = 10;
+const PAUSE_MS_MAX = 500;
+const REQUEST_ID_MAX = 0xffffffff;
 
-/** Requests to the leader that stand alone (reads, transfers), followed across redirects and failovers. */
+/** Requests that stand alone (reads, transfers), followed across redirects and failovers until their time is up. */
 export class RequestChannel {
   readonly #ports: ClientPorts;
   readonly #link: LeaderLink;
   readonly #waiting = new Set<Pending>();
   readonly #sent = new Map<number, Pending>();
   #nextRequestId = 1;
+  #pauseMs = PAUSE_MS_MIN;
+  #pauseTimer: TimerHandle | null = null;
   #isClosed = false;
 
-  constructor(endpoints: readonly Endpoint[], clusterId: string | null, ports: ClientPorts) {
+  constructor(options: LeaderLinkOptions, ports: ClientPorts) {
     this.#ports = ports;
-    this.#link = new LeaderLink(endpoints, clusterId, ports, {
+    this.#link = new LeaderLink(options, ports, {
       onUp: () => this.#sendWaiting(),
       onFrame: (frame) => this.#onFrame(frame),
       onDown: (why) => this.#onDown(why),
-      onRefused: (refusal) => this.#failAll(new RefusedError(refusal)),
+      onRefused: (refusal) => this.#failAll(() => new RefusedError(refusal)),
     });
   }
 
-  ask(request: Request, done: (error: DledgerError | null, body: Uint8Array) => void): void {
+  /** @param done called once, in a later turn, unless the request was cancelled. */
+  ask<T>(request: Request<T>, done: Answered<T>): Cancel {
     if (this.#isClosed) {
-      this.#ports.clock.defer(() => done(new ClosedError(), NOTHING));
-      return;
+      this.#ports.clock.defer(() => done(new ClosedError('none'), null));
+      return () => 'none';
     }
-    const deadlineMs = this.#ports.clock.monotonicMs() + request.timeoutMs;
-    const timer = this.#ports.clock.setTimer(request.timeoutMs, () => this.#expire(pending));
-    const pending: Pending = { request, deadlineMs, done, timer, wasSent: false };
+    const pending: Pending = {
+      request,
+      done: done as Answered<unknown>,
+      deadlineMs: this.#ports.clock.monotonicMs() + request.timeoutMs,
+      timer: null,
+      requestId: 0,
+      wasSent: false,
+    };
+    pending.timer = this.#ports.clock.setTimer(request.timeoutMs, () => this.#expire(pending));
     this.#waiting.add(pending);
     this.#link.open();
     this.#sendWaiting();
+    return () => {
+      this.#forget(pending);
+      return outcomeOf(pending);
+    };
   }
 
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#pauseTimer?.cancel();
     this.#link.close();
-    this.#failAll(new ClosedError());
+    this.#failAll((pending) => new ClosedError(outcomeOf(pending)));
   }
 
   #sendWaiting(): void {
     const session = this.#link.session;
-    if (session === null) return;
+    if (session === null || this.#pauseTimer !== null) return;
     for (const pending of this.#waiting) {
-      const requestId = this.#nextRequestId;
-      this.#nextRequestId = requestId === 0xffffffff ? 1 : requestId + 1;
-      const remainingMs = Math.max(0, Math.ceil(pending.deadlineMs - this.#ports.clock.monotonicMs()));
+      const { request } = pending;
+      pending.requestId = this.#nextRequestId;
       pending.wasSent = true;
-      this.#sent.set(requestId, pending);
-      session.send(encodeFrame(pending.request.kind, requestId, [pending.request.body(remainingMs)]));
+      this.#nextRequestId = this.#nextRequestId === REQUEST_ID_MAX ? 1 : this.#nextRequestId + 1;
+      this.#sent.set(pending.requestId, pending);
+      const remainingMs = Math.max(0, pending.deadlineMs - this.#ports.clock.monotonicMs());
+      session.send(encodeFrame(request.kind, pending.requestId, [request.encode(remainingMs)]));
     }
     this.#waiting.clear();
   }
 
   #onFrame(frame: Frame): void {
     const pending = this.#sent.get(frame.requestId);
+    // Whoever asked has gone.
     if (pending === undefined) return;
-    this.#sent.delete(frame.requestId);
-    if (frame.kind === Kind.ERROR) this.#onError(pending, decodeError(frame.body));
-    else if (frame.kind === pending.request.answerKind) this.#finish(pending, null, frame.body);
-    else
-      this.#link.session?.fail(
-        `frame of kind ${frame.kind} answers a request of kind ${pending.request.kind}`,
-      );
+    if (frame.kind === FrameKind.ERROR) {
+      this.#onError(pending, decodeError(frame.body));
+      return;
+    }
+    const { request } = pending;
+    if (frame.kind !== request.answerKind) {
+      throw new WireError('BAD_BODY', `a frame of kind ${frame.kind} answers one of kind ${request.kind}`);
+    }
+    const answer = request.decode(frame.body);
+    this.#link.confirm();
+    this.#pauseMs = PAUSE_MS_MIN;
+    this.#forget(pending);
+    pending.done(null, answer);
   }
 
   #onError(pending: Pending, info: ErrorInfo): void {
@@ -103,66 +136,77 @@ export class RequestChannel {
       case 'NO_LEADER':
       case 'SHUTTING_DOWN':
         // The node did nothing: what it refused may go to another, whatever it is.
-        this.#waiting.add(pending);
+        this.#wait(pending);
         this.#link.redirect(info);
         return;
       case 'OVERLOADED':
-        this.#ports.clock.setTimer(OVERLOAD_PAUSE_MS, () => {
-          if (!this.#isClosed && pending.deadlineMs > this.#ports.clock.monotonicMs()) {
-            this.#waiting.add(pending);
-            this.#sendWaiting();
-          }
-        });
+      case 'TIMEOUT':
+        this.#wait(pending);
+        this.#pause();
         return;
       default:
-        this.#finish(pending, new RefusedError(info), NOTHING);
+        this.#forget(pending);
+        pending.done(new RefusedError(info), null);
     }
+  }
+
+  #pause(): void {
+    if (this.#pauseTimer !== null) return;
+    const pauseMs = this.#pauseMs * (0.5 + this.#ports.prng.fraction() / 2);
+    this.#pauseMs = Math.min(PAUSE_MS_MAX, this.#pauseMs * 2);
+    this.#pauseTimer = this.#ports.clock.setTimer(pauseMs, () => {
+      this.#pauseTimer = null;
+      this.#sendWaiting();
+    });
   }
 
   #onDown(why: string): void {
     const sent = [...this.#sent.values()];
-    this.#sent.clear();
     for (const pending of sent) {
-      if (pending.request.isRepeatable) this.#waiting.add(pending);
-      else
-        this.#finish(
-          pending,
-          new TimeoutUnknownError(`the connection was lost before the answer: ${why}`),
-          NOTHING,
-        );
+      if (pending.request.isRepeatable) {
+        this.#wait(pending);
+        continue;
+      }
+      this.#forget(pending);
+      pending.done(new TimeoutUnknownError(`the connection was lost before the answer: ${why}`), null);
     }
   }
 
   #expire(pending: Pending): void {
-    this.#waiting.delete(pending);
-    for (const [requestId, other] of this.#sent) if (other === pending) this.#sent.delete(requestId);
-    const tried = this.#link.tried;
-    if (pending.wasSent && !pending.request.isRepeatable) {
-      this.#finish(
-        pending,
-        new TimeoutUnknownError(`no answer within ${pending.request.timeoutMs} ms`),
-        NOTHING,
-      );
+    this.#forget(pending);
+    const { timeoutMs } = pending.request;
+    const { tried } = this.#link;
+    if (outcomeOf(pending) === 'unknown') {
+      pending.done(new TimeoutUnknownError(`no answer within ${timeoutMs} ms`), null);
     } else if (this.#link.session === null && tried !== '') {
-      this.#finish(
-        pending,
-        new UnreachableError(`no leader found within ${pending.request.timeoutMs} ms: ${tried}`),
-        NOTHING,
-      );
+      pending.done(new UnreachableError(`no leader was found within ${timeoutMs} ms: ${tried}`), null);
     } else {
-      this.#finish(pending, new TimeoutError(`no answer within ${pending.request.timeoutMs} ms`), NOTHING);
+      pending.done(new TimeoutError(`no answer within ${timeoutMs} ms`), null);
     }
   }
 
-  #failAll(error: DledgerError): void {
-    const all = [...this.#waiting, ...this.#sent.values()];
-    this.#waiting.clear();
-    this.#sent.clear();
-    for (const pending of all) this.#finish(pending, error, NOTHING);
+  /** Back among those that are to be sent. */
+  #wait(pending: Pending): void {
+    this.#sent.delete(pending.requestId);
+    pending.requestId = 0;
+    this.#waiting.add(pending);
   }
 
-  #finish(pending: Pending, error: DledgerError | null, body: Uint8Array): void {
-    pending.timer.cancel();
-    pending.done(error, body);
+  #forget(pending: Pending): void {
+    pending.timer?.cancel();
+    this.#waiting.delete(pending);
+    if (this.#sent.get(pending.requestId) === pending) this.#sent.delete(pending.requestId);
   }
+
+  #failAll(error: (pending: Pending) => DledgerError): void {
+    for (const pending of [...this.#waiting, ...this.#sent.values()]) {
+      this.#forget(pending);
+      pending.done(error(pending), null);
+    }
+  }
+}
+
+/** A request that can be repeated changes nothing. */
+function outcomeOf(pending: Pending): 'none' | 'unknown' {
+  return pending.wasSent && !pending.request.isRepeatable ? 'unknown' : 'none';
 }

@@ -1,18 +1,20 @@
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { CloseReason, Connection, Network } from '../base/ports/network.ts';
 import { UNKNOWN_INCARNATION } from '../base/units.ts';
-import { decodeError, type ErrorInfo } from '../wire/errors.ts';
+import { decodeError, errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
 import { FrameParser } from '../wire/frame-parser.ts';
 import { decodeHelloAck, encodeHello, type HelloAck } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
+import { WireError } from '../wire/wire-error.ts';
+import { formatEndpoint, type Endpoint } from './endpoint.ts';
 
 export interface SessionHandlers {
   /** The node greeted back. */
   onGreeted(ack: HelloAck): void;
-  /** An answer or a message, after the greeting. */
+  /** An answer, after the greeting. A WireError thrown from here ends the session. */
   onFrame(frame: Frame): void;
-  /** The last call. `refusal` is what the node said, if it refused the greeting. */
+  /** The last call. `refusal` is what the node said, if the greeting failed on that. */
   onClosed(why: string, refusal: ErrorInfo | null): void;
 }
 
@@ -21,61 +23,48 @@ export interface SessionPorts {
   readonly clock: Clock;
 }
 
+const SOFTWARE_VERSION = '0.1.0';
 const CONNECT_TIMEOUT_MS = 1000;
-const GREETING_TIMEOUT_MS = 2000;
-const PING_EVERY_MS = 1000;
+const GREETING_TIMEOUT_MS = 1000;
+const PING_EVERY_MS = 500;
 /** Rounds of silence, not milliseconds: a pause of this process must not look like silence of the node. */
-const SILENT_ROUNDS_MAX = 5;
+const SILENT_ROUNDS_MAX = 4;
 
 /** One greeted connection to one node. What is sent in one turn leaves in one write. */
 export class Session {
   readonly address: string;
+  readonly #clusterId: string | null;
   readonly #clock: Clock;
   readonly #handlers: SessionHandlers;
   readonly #connection: Connection;
+  readonly #parser: FrameParser;
   #isGreeted = false;
   #isClosed = false;
   #queued: Uint8Array[] = [];
   #isFlushDue = false;
-  #timer: TimerHandle;
-  #heard = false;
+  #timer: TimerHandle | null = null;
+  #wasHeard = false;
   #silentRounds = 0;
 
-  constructor(
-    address: { readonly host: string; readonly port: number },
-    clusterId: string | null,
-    ports: SessionPorts,
-    handlers: SessionHandlers,
-  ) {
-    this.address = `${address.host}:${address.port}`;
+  /** @param clusterId nodes of another cluster are refused; null: any. */
+  constructor(endpoint: Endpoint, clusterId: string | null, ports: SessionPorts, handlers: SessionHandlers) {
+    this.address = formatEndpoint(endpoint);
+    this.#clusterId = clusterId;
     this.#clock = ports.clock;
     this.#handlers = handlers;
-    const parser = new FrameParser({ bodyBytesMax: LIMITS.handshakeBytesMax }, (frame) =>
-      this.#onFrame(frame, parser),
-    );
-    this.#timer = ports.clock.setTimer(CONNECT_TIMEOUT_MS + GREETING_TIMEOUT_MS, () =>
-      this.fail('did not greet back in time'),
+    this.#parser = new FrameParser({ bodyBytesMax: LIMITS.handshakeBytesMax }, (frame) =>
+      this.#onFrame(frame),
     );
     this.#connection = ports.network.connect({
-      ...address,
+      host: endpoint.host,
+      port: endpoint.port,
       timeoutMs: CONNECT_TIMEOUT_MS,
       handler: {
-        onOpen: () => {
-          if (!this.#isClosed)
-            this.#connection.write(encodeFrame(FrameKind.HELLO, 0, [encodeHello(hello(clusterId))]));
-        },
-        onData: (bytes) => this.#onData(parser, bytes),
+        onOpen: () => this.#greet(),
+        onData: (bytes) => this.#onData(bytes),
         onClose: (reason) => this.#end(describe(reason), null),
       },
     });
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
-  get bufferedBytes(): number {
-    return this.#connection.bufferedBytes;
   }
 
   /** Queues chunks of whole frames; they leave at the end of this turn. */
@@ -84,7 +73,18 @@ export class Session {
     for (const chunk of chunks) this.#queued.push(chunk);
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    this.#clock.defer(() => this.#flush());
+    this.#clock.defer(() => {
+      this.#isFlushDue = false;
+      this.flush();
+    });
+  }
+
+  /** Writes what is queued: for whoever is at the end of a turn already. */
+  flush(): void {
+    if (this.#isClosed || this.#queued.length === 0) return;
+    const chunks = this.#queued;
+    this.#queued = [];
+    this.#connection.write(chunks);
   }
 
   /** Ends the session because something on it is not right. */
@@ -97,73 +97,81 @@ export class Session {
   /** Ends the session in good order; no handler is called any more. */
   close(): void {
     if (this.#isClosed) return;
-    this.#flush();
+    this.flush();
     this.#isClosed = true;
-    this.#timer.cancel();
+    this.#timer?.cancel();
     this.#connection.close();
   }
 
-  #flush(): void {
-    this.#isFlushDue = false;
-    if (this.#isClosed || this.#queued.length === 0) return;
-    const chunks = this.#queued;
-    this.#queued = [];
-    this.#connection.write(chunks);
+  #greet(): void {
+    if (this.#isClosed) return;
+    this.#connection.write(encodeFrame(FrameKind.HELLO, 0, [encodeHello(hello(this.#clusterId))]));
+    // A stopped process still accepts connections, by its kernel; only a greeting shows that somebody is there.
+    this.#timer = this.#clock.setTimer(GREETING_TIMEOUT_MS, () => this.fail('does not greet back'));
   }
 
-  #onData(parser: FrameParser, bytes: Uint8Array): void {
+  #onData(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    this.#heard = true;
+    this.#wasHeard = true;
     try {
-      parser.push(bytes);
+      this.#parser.push(bytes);
     } catch (error) {
       // Bytes that are not our protocol, or an answer that makes no sense: nothing on this connection can be trusted.
-      if (!(error instanceof Error) || !('code' in error) || error.name === 'InvariantViolation') throw error;
-      this.fail(`spoke nonsense: ${error.message}`);
+      this.fail(`spoke nonsense: ${error instanceof Error ? error.message : String(error)}`);
+      if (!(error instanceof WireError)) throw error;
     }
   }
 
-  #onFrame(frame: Frame, parser: FrameParser): void {
+  #onFrame(frame: Frame): void {
     if (this.#isClosed) return;
-    if (this.#isGreeted) {
-      if (frame.kind !== FrameKind.PONG) this.#handlers.onFrame(frame);
-      return;
-    }
+    if (!this.#isGreeted) this.#onGreeting(frame);
+    else if (frame.kind !== FrameKind.PONG) this.#handlers.onFrame(frame);
+  }
+
+  #onGreeting(frame: Frame): void {
     if (frame.kind === FrameKind.ERROR) {
-      const refusal = decodeError(frame.body);
-      this.#connection.destroy();
-      this.#end(`refused: ${refusal.message}`, refusal);
+      this.#refuse(decodeError(frame.body));
       return;
     }
     if (frame.kind !== FrameKind.HELLO_ACK) {
-      this.fail(`greeted back with frame kind ${frame.kind}`);
+      this.fail(`greeted back with a frame of kind ${frame.kind}`);
       return;
     }
     const ack = decodeHelloAck(frame.body);
-    parser.setLimit(LIMITS.clientResponseBytesMax);
+    if (this.#clusterId !== null && ack.clusterId !== null && ack.clusterId !== this.#clusterId) {
+      const text = `${ack.nodeId} belongs to cluster ${ack.clusterId}, not to ${this.#clusterId}`;
+      this.#refuse(errorInfo('WRONG_CLUSTER', text));
+      return;
+    }
+    this.#parser.setLimit(LIMITS.clientResponseBytesMax);
     this.#isGreeted = true;
-    this.#timer.cancel();
+    this.#timer?.cancel();
     this.#armPing();
     this.#handlers.onGreeted(ack);
   }
 
   #armPing(): void {
     this.#timer = this.#clock.setTimer(PING_EVERY_MS, () => {
-      this.#silentRounds = this.#heard ? 0 : this.#silentRounds + 1;
-      this.#heard = false;
+      this.#silentRounds = this.#wasHeard ? 0 : this.#silentRounds + 1;
       if (this.#silentRounds > SILENT_ROUNDS_MAX) {
-        this.fail(`silent for ${this.#silentRounds} s`);
+        this.fail(`silent for ${this.#silentRounds * PING_EVERY_MS} ms`);
         return;
       }
-      this.send(encodeFrame(FrameKind.PING, 0, []));
+      if (!this.#wasHeard) this.send(encodeFrame(FrameKind.PING, 0, []));
+      this.#wasHeard = false;
       this.#armPing();
     });
+  }
+
+  #refuse(refusal: ErrorInfo): void {
+    this.#connection.destroy();
+    this.#end(`refused: ${refusal.message}`, refusal);
   }
 
   #end(why: string, refusal: ErrorInfo | null): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#timer.cancel();
+    this.#timer?.cancel();
     this.#queued = [];
     this.#handlers.onClosed(why, refusal);
   }
@@ -179,7 +187,7 @@ function hello(clusterId: string | null): Parameters<typeof encodeHello>[0] {
     incarnation: UNKNOWN_INCARNATION,
     bootId: 0,
     priority: 0,
-    softwareVersion: '0.1.0',
+    softwareVersion: SOFTWARE_VERSION,
     credentials: null,
   };
 }
@@ -187,13 +195,10 @@ function hello(clusterId: string | null): Parameters<typeof encodeHello>[0] {
 function describe(reason: CloseReason): string {
   switch (reason.by) {
     case 'remote':
-      return reason.code === 'end' ? 'the node closed the connection' : 'the connection was reset';
+      return reason.code === 'end' ? 'closed the connection' : 'reset the connection';
     case 'connect':
-      return reason.code === 'refused'
-        ? 'connection refused'
-        : reason.code === 'timeout'
-          ? 'no answer'
-          : reason.message;
+      if (reason.code === 'refused') return 'connection refused';
+      return reason.code === 'timeout' ? 'does not answer' : reason.message;
     case 'error':
       return reason.message;
     case 'local':
