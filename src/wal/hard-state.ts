@@ -66,8 +66,9 @@ export class HardStateFile {
     const slots = readSlots(file, ownerOf(identity));
     const winner = newestSlot(slots);
     const stored = decode(slots, winner);
-    const voteLost = stored === null || stored.voteLost || stored.value.term < lastTermOfLog;
-    const value = stored?.value ?? { term: lastTermOfLog, votedFor: null };
+    const isBehind = stored === null || stored.value.term < lastTermOfLog;
+    const value = isBehind ? { term: lastTermOfLog, votedFor: null } : stored.value;
+    const voteLost = isBehind || stored.voteLost;
     const winning = winner === null ? null : slots[winner];
     const sequence = winning === null ? 1 : slotSequence(winning);
     const hardState = new HardStateFile(file, identity, sequence, { value, voteLost });

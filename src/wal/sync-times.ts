@@ -10,7 +10,7 @@ const BUCKETS_PER_OCTAVE = 8;
 const SHORTEST_MS = 0.01;
 const BUCKETS = 200;
 
-/** A histogram with buckets a twelfth apart (8 an octave), from 10 microseconds to about 5 minutes. */
+/** A histogram whose buckets are 9 % wide (8 an octave), from 10 microseconds to about 5 minutes. */
 export class SyncTimes {
   readonly #counts: Float64Array = new Float64Array(BUCKETS);
   #count = 0;

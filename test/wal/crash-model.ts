@@ -227,16 +227,11 @@ export class CrashModel {
         `hard state ${JSON.stringify(hardState)}, possible ${JSON.stringify(possible.map((s) => s.hardState))}`,
     );
     const found = entries.map(({ checksum }) => checksum);
-    const isPossible = possible.some((state, at) => {
-      const checksums = state.entries.map(({ checksum }) => checksum);
-      if (!found.every((checksum, place) => checksum === checksums[place])) return false;
-      // Work that takes several blocks may have been done in part: never less than what was reported.
-      const before =
-        at === 0
-          ? state.entries.length
-          : commonPrefix(this.#states[this.#durable]?.entries ?? [], state.entries);
-      return found.length >= before;
-    });
+    // Works here are small, so each is in one block, alone or with others: there is nothing in between.
+    const isPossible = possible.some(
+      ({ entries: other }) =>
+        other.length === found.length && other.every(({ checksum }, at) => checksum === found[at]),
+    );
     assert(
       isPossible,
       () => `${found.length} entries recovered, possible ${possible.map((s) => s.entries.length).join()}`,
@@ -260,12 +255,6 @@ export class CrashModel {
       group: FIRST_GROUP,
     });
   }
-}
-
-function commonPrefix(a: readonly Entry[], b: readonly Entry[]): number {
-  let length = 0;
-  while (length < a.length && a[length]?.checksum === b[length]?.checksum) length += 1;
-  return length;
 }
 
 function readAll(wal: Wal): Entry[] {

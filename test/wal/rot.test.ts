@@ -284,5 +284,6 @@ describe('the vote', () => {
     bench.write(1, { term: 5 });
     bench.cutPowerAndOpen('none');
     expect(bench.wal.hardStateTrusted).toBe(false);
+    expect(bench.wal.hardState).toEqual({ term: 5, votedFor: null });
   });
 });
