@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { batchBytes } from '../base/batch.ts';
 import { FORMAT_VERSION, type Configuration } from '../base/configuration.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import type { Disk } from '../base/ports/disk.ts';
@@ -556,7 +557,7 @@ class Node implements DledgerNode {
       leaderAddress: this.#core.leader === this.#id ? this.#clientAddress() : hint.leaderAddress,
       limits: {
         batchBytesMax: this.#options.batchBytesMax,
-        recordBytesMax: this.#options.batchBytesMax,
+        recordBytesMax: this.#options.batchBytesMax - batchBytes(1, 0),
         inFlightMax: this.#options.inFlightMax,
       },
       durability: this.#options.durability,

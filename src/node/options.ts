@@ -1,5 +1,7 @@
 import { isNodeId, type NodeId } from '../base/units.ts';
+import { batchBytes } from '../base/batch.ts';
 import { MEMBERS_MAX } from '../base/configuration.ts';
+import { LIMITS } from '../wire/limits.ts';
 import { NodeError } from './errors.ts';
 
 export interface HostPort {
@@ -28,7 +30,7 @@ export interface NodeOptions {
   readonly segmentBytes: number;
   /** Recent entries kept in memory, for followers and readers. Default 16 MiB. */
   readonly cacheBytesMax: number;
-  /** Largest batch a client may append, in bytes of its encoding. Default 1 MiB. */
+  /** Largest batch a client may append, in bytes of its encoding. Default: room for one record of 1 MiB. */
   readonly batchBytesMax: number;
   /** Most batches one producer may have in flight. Default 8,192. */
   readonly inFlightMax: number;
@@ -53,8 +55,8 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   electionTimeoutMsMax: 300,
   segmentBytes: 64 * 1024 * 1024,
   cacheBytesMax: 16 * 1024 * 1024,
-  batchBytesMax: 1024 * 1024,
-  inFlightMax: 8192,
+  batchBytesMax: LIMITS.batchBytesMax,
+  inFlightMax: LIMITS.inFlightMax,
   checkpointEveryBytes: 64 * 1024 * 1024,
   clientConnectionsMax: 1024,
   durability: 'quorum-sync',
@@ -130,6 +132,15 @@ export function checkOptions(options: NodeOptions): void {
   for (const key of positive) {
     const value = options[key];
     if (!Number.isInteger(value) || value <= 0) refuse(`${key} is ${value}`, 'give a positive integer');
+  }
+  if (options.batchBytesMax > LIMITS.batchBytesMax || options.batchBytesMax <= batchBytes(1, 0)) {
+    refuse(`batchBytesMax is ${options.batchBytesMax}`, `give ${batchBytes(1, 1)} to ${LIMITS.batchBytesMax} bytes`);
+  }
+  if (options.inFlightMax > LIMITS.inFlightMax) {
+    refuse(`inFlightMax is ${options.inFlightMax}`, `give at most ${LIMITS.inFlightMax}`);
+  }
+  if (!Number.isInteger(options.priority) || options.priority < 0 || options.priority > 0xffff_ffff) {
+    refuse(`the priority is ${options.priority}`, 'give an integer in 0..2^32-1');
   }
   if (options.electionTimeoutMsMax < options.electionTimeoutMsMin) {
     refuse(

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -180,9 +179,9 @@ test('garbage on the port closes that connection and harms nobody', async () => 
   for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\u0000'.repeat(4096), 'x'.repeat(100_000)]) {
     const socket = net.connect(Number(port), host);
     socket.on('error', () => undefined);
-    await once(socket, 'connect');
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
     socket.write(garbage);
-    await once(socket, 'close');
+    await closed;
   }
   const { code } = await run(['append', '-d', 'still here', '--endpoints', cluster.endpoints]);
   expect(code).toBe(0);

@@ -120,7 +120,7 @@ function send(producer: Producer, records: readonly Uint8Array[], tally: Tally):
       if (error.outcome === 'unknown') tally.unknown += count;
       else tally.refused += count;
     }
-    if (producer.pending === 0) wake(producer);
+    if (isSettled(tally)) wake(producer);
   });
 }
 
@@ -141,28 +141,26 @@ async function writable(producer: Producer): Promise<void> {
 
 /** Resolves when every record that was sent has an answer. */
 async function settled(producer: Producer, tally: Tally): Promise<void> {
-  while (tally.acknowledged + tally.unknown + tally.refused < tally.sent) {
+  while (!isSettled(tally)) {
     await new Promise<void>((resolve) => {
       waiters.set(producer, resolve);
     });
   }
 }
 
+function isSettled(tally: Tally): boolean {
+  return tally.acknowledged + tally.unknown + tally.refused === tally.sent;
+}
+
 async function* source(call: Call): AsyncGenerator<Uint8Array[]> {
   const data = text(call, 'data');
-  const file = text(call, 'file') ?? call.positionals.get('source') ?? null;
+  const file = sourceFile(call);
   if (data !== null && file !== null) throw usageError('give either -d or a file, not both');
   if (data !== null) {
     yield [new TextEncoder().encode(data)];
     return;
   }
   if (file === null) throw usageError('nothing to append', 'give -d DATA, -f FILE, or - for stdin');
-  if (file !== '-' && call.positionals.get('source') !== undefined && text(call, 'file') === null) {
-    throw usageError(
-      `${JSON.stringify(file)} is not understood`,
-      'give files with -f FILE; only "-" stands alone',
-    );
-  }
   const chunks = file === '-' ? process.stdin : openFile(file);
   if (!flag(call, 'batch')) {
     for await (const lines of splitLines(chunks)) for (const line of lines) yield [line];
@@ -182,6 +180,16 @@ async function* source(call: Call): AsyncGenerator<Uint8Array[]> {
     }
   }
   if (batch.length > 0) yield batch;
+}
+
+/** The file to read, "-" for stdin; null where none is named. The parser hands a lone dash on as an empty text. */
+function sourceFile(call: Call): string | null {
+  const file = text(call, 'file');
+  if (file !== null) return file === '' ? '-' : file;
+  const alone = call.positionals.get('source');
+  if (alone === undefined) return null;
+  if (alone === '' || alone === '-') return '-';
+  throw usageError(`${JSON.stringify(alone)} is not understood`, 'give files with -f FILE; only "-" stands alone');
 }
 
 function openFile(file: string): AsyncIterable<Uint8Array> {
