@@ -199,7 +199,7 @@ export class Leadership {
 
   #advanceCommit(): void {
     const { log, membership, term } = this.#state;
-    const commitIndex = committedByCounting(log, term, membership.quorumValue(this.#matchOf));
+    const commitIndex = committedByCounting(log, term, membership.majorityMatch(this.#matchOf));
     if (commitIndex === log.commitIndex) return;
     const readmissionPossible = !this.termStartCommitted || membership.hasPending;
     const reconfigured = this.#state.commitTo(commitIndex);
@@ -242,6 +242,6 @@ export class Leadership {
   }
 
   #confirmReads(): void {
-    if (this.#reads.hasPending) this.#reads.confirmed(this.#state.membership.quorumValue(this.#roundOf));
+    if (this.#reads.hasPending) this.#reads.confirmed(this.#state.membership.majorityRound(this.#roundOf));
   }
 }

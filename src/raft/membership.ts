@@ -43,6 +43,7 @@ export class Membership {
   #founded = false;
   #voters: readonly NodeId[] = [];
   #counted = new Set<NodeId>();
+  #acknowledging = new Set<NodeId>();
   readonly #scratch: number[] = [];
 
   constructor(options: RaftOptions) {
@@ -149,14 +150,22 @@ export class Membership {
     return committed;
   }
 
-  /**
-   * The largest number that a majority reaches: voters that do not count reach nothing. `valueOf` gives each voter's.
-   */
-  quorumValue(valueOf: (id: NodeId) => number): number {
+  /** The highest index that a majority has synced. `matchOf` gives each voter's. */
+  majorityMatch(matchOf: (id: NodeId) => number): number {
+    return this.#majorityValue(this.#acknowledging, matchOf);
+  }
+
+  /** The latest round of heartbeats that a majority has answered. */
+  majorityRound(roundOf: (id: NodeId) => number): number {
+    return this.#majorityValue(this.#counted, roundOf);
+  }
+
+  /** The largest number that a majority of the voters reaches; who is not in `counted` reaches nothing. */
+  #majorityValue(counted: ReadonlySet<NodeId>, valueOf: (id: NodeId) => number): number {
     const values = this.#scratch;
     values.length = 0;
     for (const id of this.#voters) {
-      const value = this.#counted.has(id) ? valueOf(id) : 0;
+      const value = counted.has(id) ? valueOf(id) : 0;
       let at = values.length;
       values.push(value);
       while (at > 0 && (values[at - 1] ?? 0) < value) {
@@ -225,6 +234,19 @@ export class Membership {
     this.#voters = voterIds(this.#active);
     assert(this.#voters.length > 0, 'a configuration without voters');
     this.#counted = new Set(this.#voters.filter((id) => this.#isWhoItShouldBe(id)));
+    this.#acknowledging = new Set(this.#voters.filter((id) => this.#mayAcknowledge(id)));
+  }
+
+  /**
+   * The founding configuration is not to be committed by those whom it names as somebody else, or not yet: once it is,
+   * they do not count, and a majority that does must be left to go on.
+   */
+  #mayAcknowledge(id: NodeId): boolean {
+    if (!this.#counted.has(id)) return false;
+    const incarnation = this.#identities.get(id)?.incarnation;
+    const founding = this.#founded ? null : (this.#pending.at(-1)?.configuration ?? null);
+    if (founding === null || incarnation === undefined) return true;
+    return findMember(founding, id)?.incarnation === incarnation;
   }
 
   /**
