@@ -580,7 +580,7 @@ class Node implements DledgerNode {
       this.#event(
         'error',
         'vote-lost',
-        "the record of this node's votes is damaged or behind its log: it follows, but neither votes nor leads",
+        "the record of this node's votes is damaged or behind its log: it takes the log in, but neither votes, leads nor counts. To make it count again, move its data directory away and start it empty",
         {},
       );
     }

@@ -134,7 +134,10 @@ export function checkOptions(options: NodeOptions): void {
     if (!Number.isInteger(value) || value <= 0) refuse(`${key} is ${value}`, 'give a positive integer');
   }
   if (options.batchBytesMax > LIMITS.batchBytesMax || options.batchBytesMax <= batchBytes(1, 0)) {
-    refuse(`batchBytesMax is ${options.batchBytesMax}`, `give ${batchBytes(1, 1)} to ${LIMITS.batchBytesMax} bytes`);
+    refuse(
+      `batchBytesMax is ${options.batchBytesMax}`,
+      `give ${batchBytes(1, 1)} to ${LIMITS.batchBytesMax} bytes`,
+    );
   }
   if (options.inFlightMax > LIMITS.inFlightMax) {
     refuse(`inFlightMax is ${options.inFlightMax}`, `give at most ${LIMITS.inFlightMax}`);

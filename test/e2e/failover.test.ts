@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { Cluster, run } from './support/cluster.ts';
 import { CLEAN, Writer, judge, readAll } from './support/load.ts';
 
 // Real processes, killed and stopped while somebody writes. What was acknowledged must be there, once.
@@ -45,7 +45,7 @@ test('a follower is down for 100,000 records and catches up', async () => {
   const follower = cluster.ids.find((id) => id !== leader) as string;
   await cluster.kill(follower);
   const input = Array.from({ length: 100_000 }, (_, at) => `record ${at}`).join('\n');
-  const { command } = await appendText(cluster, input);
+  const command = await run(['append', '-', '-o', 'json', '--endpoints', cluster.endpoints], { input });
   expect(command.code).toBe(0);
   cluster.startNode(follower);
   const status = await cluster.converged();
@@ -111,13 +111,3 @@ test('SIGTERM of the leader hands leadership over and ends with exit code 0', as
   expect(status.leaderId).not.toBe(leader);
   expect(judge([await writer.stop()], await readAll(cluster.endpoints))).toEqual(CLEAN);
 });
-
-async function appendText(
-  target: Cluster,
-  text: string,
-): Promise<{ command: Awaited<ReturnType<Cluster['command']>> }> {
-  const { run } = await import('./support/cluster.ts');
-  return {
-    command: await run(['append', '-', '-o', 'json', '--endpoints', target.endpoints], { input: text }),
-  };
-}

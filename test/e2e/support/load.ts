@@ -1,4 +1,4 @@
-import { connect, type Client } from '../../src/client/index.ts';
+import { connect, type Client } from '../../../src/client/index.ts';
 
 /** What a writer was told about each record it sent. */
 export interface Written {
