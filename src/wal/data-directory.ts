@@ -104,6 +104,7 @@ function formatDirectory(
     term: NO_TERM,
     checksum: 0,
     commitHint: NO_INDEX,
+    isCutting: false,
   });
   watermark.datasyncSync();
   watermark.closeSync();

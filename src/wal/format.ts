@@ -107,7 +107,9 @@ export const WATERMARK = {
   checksum: 64,
   blocks: 68,
   commitHint: 72,
+  flags: 80,
 } as const;
+export const WATERMARK_FLAG_CUTTING = 1;
 
 export const CHECKPOINT_HEADER_BYTES = 512;
 export const CHECKPOINT_HEADER = {

@@ -17,7 +17,7 @@ import { LogReader } from './log-reader.ts';
 import { SegmentFiles, openSegment } from './segment-files.ts';
 import { SegmentScanner, type ScannedBlock, type ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
-import { eraseTail, judgeTail } from './tail.ts';
+import { judgeTail } from './tail.ts';
 import { WatermarkFile, type Watermark } from './watermark.ts';
 
 const COPY_BYTES = 1024 * 1024;
@@ -57,18 +57,24 @@ export function recoverLog(disk: Disk, directory: string, identity: Identity): R
     const active = segments.at(-1);
     assert(active !== undefined, 'a log without a segment was accepted');
     const stop = scanActive(active, files, map, watermark);
-    const verdict = judgeTail(files.file(active), active, map, stop);
+    const verdict = judgeTail(files.file(active), active, map, stop, watermark);
     if (verdict.kind === 'rot') throw rotAt(active, stop, verdict.what);
 
     // From here on the directory is written to.
     for (const { segment, contents } of lostFooters) restoreFooter(disk, segment, contents);
-    const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
-    makeDurable(disk, segments, watermark, tornBytes);
+    makeDurable(disk, segments, watermark);
     const sparePath = join(directory, SPARE_NAME);
     if (disk.existsSync(sparePath)) disk.unlinkSync(sparePath);
     disk.syncDirectorySync(directory);
     const watermarkFile = new WatermarkFile(file, identity);
     const proven = watermarkOf(map, active, watermark.commitHint);
+    const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
+    if (tornBytes > 0) {
+      // Half erased, the tail could look like anything: whoever finds it like that must know why.
+      watermarkFile.write({ ...proven, isCutting: true });
+      watermarkFile.syncSync();
+      eraseTail(disk, active, tornBytes);
+    }
     watermarkFile.write(proven);
     watermarkFile.syncSync();
     return { map, files, active, segments: segments.length, watermark: proven, watermarkFile, tornBytes };
@@ -90,6 +96,7 @@ export function watermarkOf(map: LogMap, active: Segment, commitHint: LogIndex):
     term: map.lastTerm,
     checksum: map.lastChecksum,
     commitHint: Math.min(commitHint, map.lastIndex) as LogIndex,
+    isCutting: false,
   };
 }
 
@@ -230,15 +237,10 @@ function restoreFooter(disk: Disk, segment: Segment, contents: SegmentContents):
 }
 
 /**
- * Writes everything after the watermark again, the same bytes in the same place, and zeros over a torn tail, and syncs
- * them. Pages that look written may be unsynced, or clean after a sync that failed; only writing makes them dirty.
+ * Writes everything after the watermark again, the same bytes in the same place, and syncs it. Pages that look written
+ * may be unsynced, or clean after a sync that failed; only writing makes them dirty.
  */
-function makeDurable(
-  disk: Disk,
-  segments: readonly Segment[],
-  watermark: Watermark,
-  tornBytes: number,
-): void {
+function makeDurable(disk: Disk, segments: readonly Segment[], watermark: Watermark): void {
   for (const [at, segment] of segments.entries()) {
     const { sequence } = segment.header;
     if (sequence < watermark.segment) continue;
@@ -246,10 +248,20 @@ function makeDurable(
     const file = disk.openSync(segment.path, 'write');
     const from = sequence === watermark.segment ? watermark.position : 0;
     rewrite(file, from, isActive ? segment.end : segment.bytes);
-    if (isActive) eraseTail(file, segment.end, tornBytes);
     file.datasyncSync();
     file.closeSync();
   }
+}
+
+/** Writes zeros over a torn tail. */
+function eraseTail(disk: Disk, segment: Segment, bytes: number): void {
+  const file = disk.openSync(segment.path, 'write');
+  const zeros = new Uint8Array(Math.min(bytes, COPY_BYTES));
+  for (let at = 0; at < bytes; at += zeros.length) {
+    file.writevSync([zeros.subarray(0, bytes - at)], segment.end + at);
+  }
+  file.datasyncSync();
+  file.closeSync();
 }
 
 function rotAt(segment: Segment, stop: ScanStop, what: string): WalRotError {

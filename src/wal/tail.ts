@@ -5,6 +5,7 @@ import { decodeBlockHeader } from './segment-format.ts';
 import type { LogMap } from './log-map.ts';
 import type { ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
+import type { Watermark } from './watermark.ts';
 
 /** What the bytes from the end of the last good block on are. */
 export type TailVerdict =
@@ -21,9 +22,17 @@ const WINDOW_BYTES = 1024 * 1024;
  * write is issued while a sync is in flight, and the segment was zeros before. That write was a block, or the footer
  * that the segment gets when it is full.
  */
-export function judgeTail(file: DiskFile, segment: Segment, map: LogMap, stop: ScanStop): TailVerdict {
+export function judgeTail(
+  file: DiskFile,
+  segment: Segment,
+  map: LogMap,
+  stop: ScanStop,
+  watermark: Watermark,
+): TailVerdict {
   const found = surveyRest(file, segment, stop.position);
   if (found.end <= stop.position) return { kind: 'end' };
+  const torn: TailVerdict = { kind: 'torn', bytes: found.end - stop.position };
+  if (isBeingCut(segment, stop.position, watermark)) return torn;
   if (stop.kind === 'misplaced') return { kind: 'rot', what: stop.what };
   if (found.laterBlock !== null) {
     return {
@@ -31,13 +40,19 @@ export function judgeTail(file: DiskFile, segment: Segment, map: LogMap, stop: S
       what: `${stop.what}, but there is one at byte ${found.laterBlock}, written after this was synced`,
     };
   }
-  const torn: TailVerdict = { kind: 'torn', bytes: found.end - stop.position };
   if (isFooter(file, footerOf(segment, map.contentsOf(segment)), found)) return torn;
   if (stop.blockEnd !== null && found.end > stop.blockEnd) {
     return { kind: 'rot', what: `${stop.what}, and bytes after it that no write explains` };
   }
   if (isTorn(file, stop, found.end)) return torn;
   return { kind: 'rot', what: `${stop.what}, although every sector of it was written` };
+}
+
+/** Whether this was judged before, and the erasing was interrupted: then nothing can be told from what is left of it. */
+function isBeingCut(segment: Segment, position: number, watermark: Watermark): boolean {
+  return (
+    watermark.isCutting && watermark.segment === segment.header.sequence && watermark.position === position
+  );
 }
 
 /** Whether all bytes that are not zero are those of the footer that is due here. */
@@ -50,14 +65,6 @@ function isFooter(
   const found = new Uint8Array(footer.bytes.length);
   file.readSync(found, footer.position);
   return found.every((byte, at) => byte === 0 || byte === footer.bytes[at]);
-}
-
-/** Writes zeros over the torn tail; they are to be synced. */
-export function eraseTail(file: DiskFile, position: number, bytes: number): void {
-  const zeros = new Uint8Array(Math.min(bytes, WINDOW_BYTES));
-  for (let at = 0; at < bytes; at += zeros.length) {
-    file.writevSync([zeros.subarray(0, Math.min(zeros.length, bytes - at))], position + at);
-  }
 }
 
 /**

@@ -175,7 +175,7 @@ function endOf(
   if (segment.header.sequence === watermark.segment && stop.position < watermark.position) {
     return rotAt(segment, stop, `${stop.what}, below the watermark at byte ${watermark.position}`);
   }
-  const verdict = judgeTail(files.file(segment), segment, map, stop);
+  const verdict = judgeTail(files.file(segment), segment, map, stop, watermark);
   if (verdict.kind === 'rot') return rotAt(segment, stop, verdict.what);
   const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
   return { type: 'end', segment, position: stop.position, tornBytes };

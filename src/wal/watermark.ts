@@ -1,7 +1,7 @@
 import type { DiskFile } from '../base/ports/disk.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { LogIndex, Term } from '../base/units.ts';
-import { WATERMARK, WATERMARK_MAGIC } from './format.ts';
+import { WATERMARK, WATERMARK_FLAG_CUTTING, WATERMARK_MAGIC } from './format.ts';
 import type { Identity } from './identity.ts';
 import {
   encodeSlot,
@@ -25,6 +25,8 @@ export interface Watermark {
   readonly checksum: number;
   /** An index known to be committed. Only a hint: it is never above `index`. */
   readonly commitHint: LogIndex;
+  /** Everything after `position` is what is left of a torn write, and is being erased. */
+  readonly isCutting: boolean;
 }
 
 class WatermarkNumberError extends Error {}
@@ -68,6 +70,7 @@ export class WatermarkFile {
       term: uint53(WATERMARK.term) as Term,
       checksum: slot.getUint32(WATERMARK.checksum, true),
       commitHint: uint53(WATERMARK.commitHint) as LogIndex,
+      isCutting: (slot.getUint32(WATERMARK.flags, true) & WATERMARK_FLAG_CUTTING) !== 0,
     };
   }
 
@@ -84,6 +87,7 @@ export class WatermarkFile {
       view.setUint32(WATERMARK.checksum, watermark.checksum, true);
       view.setUint32(WATERMARK.blocks, watermark.blocks, true);
       writeUint53(view, WATERMARK.commitHint, watermark.commitHint);
+      view.setUint32(WATERMARK.flags, watermark.isCutting ? WATERMARK_FLAG_CUTTING : 0, true);
     });
     writeSlot(this.#file, this.#next, bytes);
     this.#next = this.#next === 0 ? 1 : 0;

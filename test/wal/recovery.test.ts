@@ -236,6 +236,22 @@ describe('crash here, recovery does', () => {
     ).toBe(true);
   });
 
+  test('13: the write of zeros stops at any byte', () => {
+    for (let bytes = 0; bytes < 600; bytes += 7) {
+      const bench = opened();
+      bench.write(2);
+      bench.disk.failWrite((path) => path === bench.segmentPath(1), 'ENOSPC', 600);
+      bench.submit(20);
+      bench.disk.clearFaults();
+      bench.disk.kill();
+      bench.disk.failWrite((path) => path === bench.segmentPath(1), 'EIO', bytes);
+      expect(() => bench.open()).toThrow(expect.objectContaining({ code: 'EIO' }));
+      bench.disk.clearFaults();
+      expect(bench.killAndOpen().lastIndex).toBe(2);
+      expect(bench.wal.stats().tornBytesAtOpen).toBeGreaterThan(600 - bytes - 40);
+    }
+  });
+
   test('14: during the first start: everything is made anew', () => {
     let survivors = 0;
     for (let at = 1; ; at += 1) {
