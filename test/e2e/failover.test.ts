@@ -52,7 +52,7 @@ test('a follower is down for 100,000 records and catches up', async () => {
   expect(status.nodes.find((node) => node.id === follower)?.lastIndex).toBeGreaterThanOrEqual(100_000);
   // The follower's own log, as it lies on disk, holds them all.
   await cluster.kill(follower);
-  const verified = await cluster.command('log', 'verify', cluster.dataDirectory(follower), '-o', 'json');
+  const verified = await run(['log', 'verify', cluster.dataDirectory(follower), '-o', 'json']);
   expect(JSON.parse(verified.stdout)).toMatchObject({ data: { ok: true, firstBad: null } });
 });
 

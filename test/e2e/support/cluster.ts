@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { Client } from '../../../src/client/index.ts';
 
 /** Real processes on loopback: what a user starts, stops and kills. */
 
@@ -124,16 +125,12 @@ export async function freePorts(count: number): Promise<number[]> {
 
 export interface StatusNode {
   readonly id: string;
-  readonly address: string;
   readonly reachable: boolean;
   readonly role: string | null;
   readonly term: number | null;
-  readonly votedFor: string | null;
-  readonly firstIndex: number | null;
   readonly lastIndex: number | null;
   readonly commitIndex: number | null;
   readonly appliedIndex: number | null;
-  readonly durability: string | null;
 }
 
 export interface Status {
@@ -150,12 +147,14 @@ export class Cluster {
   readonly addresses: ReadonlyMap<string, string>;
   readonly nodes = new Map<string, Command>();
   readonly #extra: readonly string[];
+  readonly #client: Client;
 
   private constructor(directory: string, addresses: Map<string, string>, extra: readonly string[]) {
     this.directory = directory;
     this.addresses = addresses;
     this.ids = [...addresses.keys()];
     this.#extra = extra;
+    this.#client = new Client({ endpoints: [...addresses.values()] });
   }
 
   static async start(size: number, extra: readonly string[] = []): Promise<Cluster> {
@@ -212,17 +211,32 @@ export class Cluster {
     return run([...args, '--endpoints', this.endpoints]);
   }
 
+  /** What `cluster status` would show, asked without a process for each question. */
   async status(): Promise<Status> {
-    const { stdout } = await this.command('cluster', 'status', '-o', 'json');
-    return (JSON.parse(stdout) as { data: Status }).data;
+    const { clusterId, leaderId, term, nodes } = await this.#client.status({ timeoutMs: 500 });
+    return {
+      clusterId,
+      leaderId,
+      term,
+      nodes: nodes.map(({ address, status }) => {
+        const group = status?.groups[0];
+        return {
+          id: [...this.addresses].find(([, known]) => known === address)?.[0] ?? address,
+          reachable: status !== null,
+          role: group?.role ?? null,
+          term: group?.term ?? null,
+          lastIndex: group?.lastIndex ?? null,
+          commitIndex: group?.commitIndex ?? null,
+          appliedIndex: group?.appliedIndex ?? null,
+        };
+      }),
+    };
   }
 
-  /** Asks until the status satisfies the condition. Every question is a process of its own, so this does not spin. */
+  /** Asks until the status satisfies the condition. Each question waits for the network, so this does not spin. */
   async untilStatus(condition: (status: Status) => boolean): Promise<Status> {
     for (;;) {
-      const { stdout } = await this.command('cluster', 'status', '-o', 'json');
-      if (stdout.length === 0) continue;
-      const status = (JSON.parse(stdout) as { data: Status }).data;
+      const status = await this.status();
       if (condition(status)) return status;
     }
   }
@@ -249,6 +263,7 @@ export class Cluster {
   }
 
   async stop(): Promise<void> {
+    await this.#client.close();
     for (const node of this.nodes.values()) {
       if (!node.isRunning) continue;
       node.signal('SIGCONT');
