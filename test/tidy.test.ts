@@ -16,7 +16,8 @@ const floors: Record<string, readonly string[]> = {
   wire: ['base'],
   node: ['base', 'broker', 'raft', 'wal', 'wire'],
   client: ['base', 'platform', 'wire'],
-  sim: ['base', 'broker', 'client', 'node', 'raft', 'wal', 'wire'],
+  check: ['base'],
+  sim: ['base', 'broker', 'check', 'client', 'node', 'raft', 'wal', 'wire'],
   cli: ['base', 'client', 'node', 'platform', 'wal', 'wire'],
 };
 
