@@ -121,6 +121,7 @@ export class Client {
   readonly #requests: RequestChannel;
   /** Requests to any node; made when it is first needed. */
   #anyNode: RequestChannel | null = null;
+  readonly #channels = new Set<RequestChannel>();
   #producer: ProducerCore | null = null;
   readonly #producers = new Set<ProducerCore>();
   #isClosed = false;
@@ -260,6 +261,7 @@ export class Client {
       return await this.#request(channel, request, options.signal);
     } finally {
       channel.close();
+      this.#channels.delete(channel);
     }
   }
 
@@ -274,8 +276,7 @@ export class Client {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const producer of this.#producers) producer.close();
-    this.#requests.close();
-    this.#anyNode?.close();
+    for (const channel of this.#channels) channel.close();
     await new Promise<void>((resolve) => this.#ports.clock.defer(resolve));
   }
 
@@ -338,7 +339,9 @@ export class Client {
 
   #channel(wants: 'leader' | 'anyNode'): RequestChannel {
     const options = { endpoints: this.#endpoints, clusterId: this.#clusterId, wants };
-    return new RequestChannel(options, this.#ports);
+    const channel = new RequestChannel(options, this.#ports);
+    this.#channels.add(channel);
+    return channel;
   }
 
   #timeoutOf(options: CallOptions): number {

@@ -169,27 +169,28 @@ export class LeaderLink {
 
   /** The first round goes without a pause: after a failover somebody else leads already, or will in a moment. */
   #pauseMs(): number {
-    if (this.#freshHint() !== null) return 0;
+    // Decided now, not after the pause: two nodes that name each other would keep us from asking the third.
+    if (!this.#isHintFresh()) this.#hint = null;
+    if (this.#hint !== null) return 0;
     const round = Math.floor(this.#failures / (this.#addresses.length + 1));
     if (round === 0) return 0;
     const pauseMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(round - 1, 10));
     return pauseMs * (0.5 + this.#ports.prng.fraction() / 2);
   }
 
+  #isHintFresh(): boolean {
+    if (this.#hint === null) return false;
+    const last = this.#lastTried.get(formatEndpoint(this.#hint));
+    return last === undefined || this.#ports.clock.monotonicMs() >= last.hintableAtMs;
+  }
+
   #choose(): Endpoint {
-    const hint = this.#freshHint();
+    const hint = this.#hint;
     this.#hint = null;
     if (hint !== null) return hint;
     const endpoint = this.#addresses[this.#nextAddress % this.#addresses.length] as Endpoint;
     this.#nextAddress += 1;
     return endpoint;
-  }
-
-  #freshHint(): Endpoint | null {
-    if (this.#hint === null) return null;
-    const last = this.#lastTried.get(formatEndpoint(this.#hint));
-    const isFresh = last === undefined || this.#ports.clock.monotonicMs() >= last.hintableAtMs;
-    return isFresh ? this.#hint : null;
   }
 
   #remember(endpoint: Endpoint): void {

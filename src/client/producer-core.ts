@@ -115,8 +115,8 @@ export class ProducerCore {
   /** Where the present attempt began. */
   #firstRequestId = 1;
   #firstSequence = 1;
-  /** How many of #sent have left in the present attempt. */
-  #leftCount = 0;
+  /** A new attempt has begun, and #sent has not left in it yet. */
+  #mustResend = false;
   /** Batches that were acknowledged on this connection, in any attempt. */
   #answeredCount = 0;
   #pauseMs = PAUSE_MS_MIN;
@@ -255,7 +255,7 @@ export class ProducerCore {
   /** Everything unanswered is to be sent again, from the oldest on. Answers to what was sent before count for nothing. */
   #beginAttempt(): void {
     this.#openRequestId = 0;
-    this.#leftCount = 0;
+    this.#mustResend = true;
     this.#firstRequestId = this.#nextRequestId;
     this.#firstSequence = this.#headSequence;
   }
@@ -283,8 +283,11 @@ export class ProducerCore {
       if (this.#queuedCount > 0 && this.#openRequestId === 0) this.#openProducer(session);
       return;
     }
-    while (this.#leftCount < this.#sent.length) {
-      if (!this.#transmit(session, this.#sent.at(this.#leftCount) as Batch)) return;
+    if (this.#mustResend) {
+      for (let at = 0; at < this.#sent.length; at += 1) {
+        if (!this.#transmit(session, this.#sent.at(at) as Batch)) return;
+      }
+      this.#mustResend = false;
     }
     while (!this.#isDraining && this.#sent.length < producer.inFlightMax) {
       const batch = this.#queue.at(0);
@@ -319,7 +322,6 @@ export class ProducerCore {
     const remainingMs = Math.max(0, Math.ceil(batch.deadlineMs - this.#ports.clock.monotonicMs()));
     const deadlineMs = Math.min(remainingMs, LIMITS.durationMsMax);
     session.send(encodeAppend(requestId, { deadlineMs, bodyChecksum: batch.checksum, batch: batch.encoded }));
-    this.#leftCount += 1;
     if (batch.sends > 0) this.#resent += 1;
     batch.sends += 1;
     return true;
@@ -407,7 +409,6 @@ export class ProducerCore {
     while (this.#sent.at(0)?.state === 'done') {
       const batch = this.#sent.shift() as Batch;
       this.#headSequence += 1;
-      this.#leftCount -= 1;
       this.#sentBytes -= batch.bytes;
     }
   }
@@ -463,7 +464,6 @@ export class ProducerCore {
     }
     const at = this.#firstSequence + requestId - this.#firstRequestId - this.#headSequence;
     const [, ...behind] = this.#sent.takeFrom(at);
-    this.#leftCount = Math.min(this.#leftCount, at);
     this.#sentBytes = 0;
     for (let before = 0; before < at; before += 1) this.#sentBytes += this.#sent.at(before)?.bytes ?? 0;
     this.#requeue(behind);
@@ -512,7 +512,6 @@ export class ProducerCore {
 
   #takeSent(): Batch[] {
     this.#sentBytes = 0;
-    this.#leftCount = 0;
     return markDone(this.#sent.takeAll());
   }
 
