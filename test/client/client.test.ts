@@ -252,6 +252,18 @@ describe('transferLeadership', () => {
     await world.settle(closing);
   });
 
+  test('goes to the next leader where the first turned it away', async () => {
+    const world = new World();
+    const [n1, n2] = [world.node('n1'), world.node('n2')];
+    n1.onRequest = (request) => request.failed('NOT_LEADER', { leaderAddress: n2.address });
+    n2.onRequest = (request) => {
+      const result = { from: n2.id, to: n1.id, term: 4 as Term, tookMs: 12 };
+      request.session.write(FrameKind.TRANSFERRED, request.id, [encodeTransferred(result)]);
+    };
+    const client = await world.client(['n1']);
+    expect(await world.settle(client.transferLeadership())).toMatchObject({ from: 'n2', to: 'n1' });
+  });
+
   test('says why not, and that it does not know where the answer was lost', async () => {
     const world = new World();
     const node = world.node('n1');
@@ -264,6 +276,8 @@ describe('transferLeadership', () => {
     });
     node.onRequest = (request) => request.session.connection.destroy();
     expect(await world.rejection(client.transferLeadership())).toMatchObject({ outcome: 'unknown' });
+    // It might have been done twice: it is not asked for again.
+    expect(node.requests).toHaveLength(2);
     expect(await world.rejection(client.transferLeadership('no such name'))).toBeInstanceOf(ArgumentError);
   });
 });
