@@ -35,6 +35,8 @@ export interface NodePorts {
   readonly network: Network;
   readonly clock: Clock;
   readonly prng: Prng;
+  /** Shows the consensus core to a simulation, which checks it and must not touch it. */
+  readonly inspect?: (core: RaftCore) => void;
 }
 
 export interface NodeHandlers {
@@ -123,6 +125,7 @@ class Node implements DledgerNode {
     this.#configuration = this.#storage.configuration;
     this.#machine = this.#storage.machine;
     this.#core = this.#makeCore();
+    ports.inspect?.(this.#core);
     this.#elections = new ElectionRecord(ports.clock);
     this.#peers = this.#makePeers();
     this.#appends = new AppendPath(this.#core, this.#machine, this.#gate, options.batchBytesMax, () =>

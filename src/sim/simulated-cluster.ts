@@ -4,13 +4,14 @@ import {
   NODE_DEFAULTS,
   startNode,
   type DledgerNode,
-  type NodeError,
+  NodeError,
   type NodeEvent,
   type NodeOptions,
 } from '../node/index.ts';
+import type { RaftCore } from '../raft/index.ts';
 import type { GroupStatus, NodeStatus } from '../wire/status-schema.ts';
-import { CrashableDisk } from './crashable-disk.ts';
-import { SimulatedNetwork } from './simulated-network.ts';
+import { CrashableDisk, SimulatedCrash, type DiskOperation } from './crashable-disk.ts';
+import { SimulatedNetwork, type SimulatedNetworkOptions } from './simulated-network.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -21,6 +22,12 @@ export interface SimulatedClusterOptions {
   readonly size: number;
   /** What differs from the defaults of a node. */
   readonly node?: Partial<NodeOptions>;
+  readonly network?: SimulatedNetworkOptions;
+  /** How long an operation of this machine's disk takes. Default: that of the crashable disk. */
+  readonly diskLatencyMs?: (id: string, kind: DiskOperation['kind'], bytes: number) => number;
+  readonly onEvent?: (id: string, event: NodeEvent) => void;
+  /** A process ended by itself, as it says why. */
+  readonly onFatal?: (id: string, error: NodeError) => void;
 }
 
 interface Machine {
@@ -28,6 +35,7 @@ interface Machine {
   disk: CrashableDisk;
   process: SimulatedProcess | null;
   node: DledgerNode | null;
+  core: RaftCore | null;
   fatal: NodeError | null;
   readonly events: NodeEvent[];
 }
@@ -44,7 +52,7 @@ export class SimulatedCluster {
   constructor(options: SimulatedClusterOptions) {
     this.#options = options;
     this.#prng = new Prng(options.seed);
-    this.network = new SimulatedNetwork(this.clock, this.#prng.fork());
+    this.network = new SimulatedNetwork(this.clock, this.#prng.fork(), options.network);
     this.ids = Array.from({ length: options.size }, (_, at) => `n${at + 1}`);
     for (const id of this.ids) this.#machines.set(id, this.#newMachine(id));
   }
@@ -53,35 +61,69 @@ export class SimulatedCluster {
     for (const id of this.ids) this.start(id);
   }
 
-  /** Starts a process on this machine's disk. */
-  start(id: string, changes: Partial<NodeOptions> = {}): void {
+  /**
+   * Starts a process on this machine's disk.
+   * @returns false if it died while it recovered, or refused to start: then `fatal` says why.
+   */
+  start(id: string, changes: Partial<NodeOptions> = {}): boolean {
     const machine = this.machine(id);
     assert(machine.process === null, () => `${id} runs already`);
+    // What a process that ended by itself still held is free by now.
+    if (machine.fatal !== null) machine.disk.kill();
     const process = new SimulatedProcess(this.clock, this.network.host(id));
     machine.process = process;
     machine.fatal = null;
-    machine.node = startNode(
-      {
-        ...NODE_DEFAULTS,
-        segmentBytes: 256 * 1024,
-        cacheBytesMax: 1024 * 1024,
-        checkpointEveryBytes: 128 * 1024,
-        ...this.#options.node,
-        id,
-        peers: this.ids.map((peer) => ({ id: peer, address: `${peer}:${NODE_PORT}` })),
-        dataDirectory: '/data',
-        ...changes,
-      },
-      { disk: machine.disk, network: process.network, clock: process.clock, prng: this.#prng.fork() },
-      {
-        onEvent: (event) => machine.events.push(event),
-        onReady: () => undefined,
-        onFatal: (error) => {
-          machine.fatal = error;
-          this.#end(machine);
+    const fail = (error: NodeError): void => {
+      if (machine.process !== process) return;
+      machine.fatal = error;
+      this.#end(machine);
+      this.#options.onFatal?.(id, error);
+    };
+    try {
+      const node = startNode(
+        {
+          ...NODE_DEFAULTS,
+          segmentBytes: 256 * 1024,
+          cacheBytesMax: 1024 * 1024,
+          checkpointEveryBytes: 128 * 1024,
+          ...this.#options.node,
+          id,
+          peers: this.ids.map((peer) => ({ id: peer, address: `${peer}:${NODE_PORT}` })),
+          dataDirectory: '/data',
+          ...changes,
         },
-      },
-    );
+        {
+          disk: process.onDisk(machine.disk),
+          network: process.network,
+          clock: process.clock,
+          prng: this.#prng.fork(),
+          inspect: (core) => {
+            machine.core = core;
+          },
+        },
+        {
+          onEvent: (event) => {
+            machine.events.push(event);
+            this.#options.onEvent?.(id, event);
+          },
+          onReady: () => undefined,
+          onFatal: fail,
+        },
+      );
+      if (machine.process === process) machine.node = node;
+    } catch (error) {
+      if (error instanceof NodeError) fail(error);
+      else if (!(error instanceof SimulatedCrash)) throw error;
+    }
+    return machine.process !== null;
+  }
+
+  /** SIGTERM: the process says goodbye, hands leadership over first if it has it, and ends. */
+  shutDown(id: string, timeoutMs: number): void {
+    const { process, node } = this.machine(id);
+    node?.stop({ handOver: true, timeoutMs }, () => {
+      if (this.machine(id).process === process) this.kill(id);
+    });
   }
 
   /** SIGKILL: what the page cache holds stays. */
@@ -102,7 +144,8 @@ export class SimulatedCluster {
   wipe(id: string): void {
     const machine = this.machine(id);
     this.#end(machine);
-    machine.disk = this.#newDisk();
+    machine.disk = this.#newDisk(id);
+    machine.fatal = null;
   }
 
   stop(id: string): void {
@@ -162,6 +205,11 @@ export class SimulatedCluster {
     return this.ids.filter((id) => id !== leader && this.isRunning(id));
   }
 
+  /** The consensus core of the process that runs there: to look at. */
+  core(id: string): RaftCore | null {
+    return this.machine(id).core;
+  }
+
   events(id: string): readonly NodeEvent[] {
     return this.machine(id).events;
   }
@@ -184,14 +232,22 @@ export class SimulatedCluster {
     machine.process?.kill();
     machine.process = null;
     machine.node = null;
+    machine.core = null;
     this.network.kill(machine.id);
   }
 
   #newMachine(id: string): Machine {
-    return { id, disk: this.#newDisk(), process: null, node: null, fatal: null, events: [] };
+    return { id, disk: this.#newDisk(id), process: null, node: null, core: null, fatal: null, events: [] };
   }
 
-  #newDisk(): CrashableDisk {
-    return new CrashableDisk({ prng: this.#prng.fork(), clock: this.clock });
+  #newDisk(id: string): CrashableDisk {
+    const { diskLatencyMs } = this.#options;
+    return new CrashableDisk({
+      prng: this.#prng.fork(),
+      clock: this.clock,
+      ...(diskLatencyMs === undefined
+        ? {}
+        : { latencyMs: (kind, bytes): number => diskLatencyMs(id, kind, bytes) }),
+    });
   }
 }

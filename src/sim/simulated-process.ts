@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import type {
   Connection,
   ConnectionHandler,
@@ -7,8 +8,10 @@ import type {
   Network,
 } from '../base/ports/network.ts';
 
+import { SimulatedCrash } from './crashable-disk.ts';
+
 /**
- * What one process sees of time and network, so that it can be stopped, continued and killed like a real one: while it
+ * What one process sees of time, network and disk, so that it can be stopped, continued and killed like a real one: while it
  * is stopped nothing reaches it, though time passes and its sockets fill; when it goes on, everything that waited comes
  * at once, in order. After its death nothing reaches it any more.
  */
@@ -52,6 +55,24 @@ export class SimulatedProcess {
     };
   }
 
+  /**
+   * A disk as this process sees it: it works on while the process stands still, but that something is done, the process
+   * learns when it goes on.
+   */
+  onDisk(disk: Disk): Disk {
+    return {
+      openSync: (path, mode) => this.#guardedFile(disk.openSync(path, mode)),
+      existsSync: (path) => disk.existsSync(path),
+      listSync: (path) => disk.listSync(path),
+      mkdirSync: (path) => disk.mkdirSync(path),
+      renameSync: (from, to) => disk.renameSync(from, to),
+      unlinkSync: (path) => disk.unlinkSync(path),
+      syncDirectorySync: (path) => disk.syncDirectorySync(path),
+      spaceSync: (path) => disk.spaceSync(path),
+      lockDirectorySync: (path) => disk.lockDirectorySync(path),
+    };
+  }
+
   get isRunning(): boolean {
     return this.#state === 'running';
   }
@@ -77,8 +98,34 @@ export class SimulatedProcess {
   }
 
   #reach(callback: () => void): void {
-    if (this.#state === 'running') callback();
-    else if (this.#state === 'stopped') this.#waiting.push(callback);
+    if (this.#state === 'stopped') this.#waiting.push(callback);
+    if (this.#state !== 'running') return;
+    try {
+      callback();
+    } catch (error) {
+      // It died in the middle of what it was doing; what it had begun ends here.
+      if (!(error instanceof SimulatedCrash) || !this.#isDead) throw error;
+    }
+  }
+
+  get #isDead(): boolean {
+    return this.#state === 'dead';
+  }
+
+  #guardedFile(file: DiskFile): DiskFile {
+    return {
+      path: file.path,
+      size: () => file.size(),
+      readSync: (target, position) => file.readSync(target, position),
+      read: (target, position, done) =>
+        file.read(target, position, (error, bytes) => this.#reach(() => done(error, bytes))),
+      writevSync: (chunks, position) => file.writevSync(chunks, position),
+      write: (chunk, position, done) =>
+        file.write(chunk, position, (error) => this.#reach(() => done(error))),
+      datasync: (done) => file.datasync((error) => this.#reach(() => done(error))),
+      datasyncSync: () => file.datasyncSync(),
+      closeSync: () => file.closeSync(),
+    };
   }
 
   #guarded(handler: ConnectionHandler): ConnectionHandler {
