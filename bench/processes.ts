@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { Client } from '../src/client/index.ts';
 
 const binary = path.resolve(import.meta.dirname, '../bin/dledger');
 
@@ -47,6 +48,9 @@ export class BenchCluster {
     for (let at = 1; at <= size; at += 1) addresses.set(`n${at}`, `127.0.0.1:${await freePort()}`);
     const cluster = new BenchCluster(directory, addresses, extra);
     for (const id of addresses.keys()) cluster.startNode(id);
+    const client = new Client({ endpoints: cluster.endpoints });
+    while ((await client.status()).leaderId === null) cluster.#assertAlive();
+    await client.close();
     return cluster;
   }
 
@@ -74,6 +78,15 @@ export class BenchCluster {
     );
     fs.closeSync(log);
     this.#nodes.set(id, child);
+  }
+
+  /** A node that cannot start would be waited for in vain: say what it said. */
+  #assertAlive(): void {
+    for (const [id, child] of this.#nodes) {
+      if (child.exitCode === null && child.signalCode === null) continue;
+      const log = fs.readFileSync(path.join(this.directory, `${id}.log`), 'utf8');
+      throw new Error(`${id} ended at once: ${log.slice(-2000)}`);
+    }
   }
 
   async kill(id: string): Promise<void> {

@@ -77,6 +77,8 @@ export class AppendPath {
   #pendingBytes = 0;
   /** Retries of batches that are still in flight: they wait for the same entry. */
   readonly #alsoWaiting = new Map<LogIndex, { waiter: AppendWaiter; requestId: number }[]>();
+  /** The term in which this leader has applied everything up to its start. */
+  #knowingTerm: Term | null = null;
   #duplicates = 0;
   #accepted = 0;
 
@@ -164,9 +166,9 @@ export class AppendPath {
       this.#refuseGathered();
       return;
     }
-    // Until the first entry of its term is applied a leader cannot know what its predecessors accepted, and so cannot
-    // tell a retry from a new batch.
-    if (!this.#core.termStartCommitted || this.#machine.appliedIndex < this.#core.commitIndex) return;
+    if (!this.#knowsItsPredecessors()) return;
+    // What comes during a hand-over waits for its end: then it goes on here, or is sent to the new leader by name.
+    if (this.#core.isTransferring) return;
     const taken = this.#takeWhatFits();
     const drafts: EntryDraft[] = [];
     const proposed: Gathered[] = [];
@@ -182,18 +184,10 @@ export class AppendPath {
     }
     if (drafts.length === 0) return;
     const result = this.#core.propose(drafts);
-    if (!result.ok) {
-      this.#sequences.reset();
-      for (const request of proposed) {
-        request.waiter.failed(
-          request.requestId,
-          result.refusal === 'transferring' || result.refusal === 'not-leader'
-            ? this.#refusalHint()
-            : errorInfo('OVERLOADED', 'too much is uncommitted; try again in a moment'),
-        );
-      }
-      return;
-    }
+    assert(
+      result.ok,
+      () => `the core refused ${drafts.length} proposals: ${result.ok ? '' : result.refusal}`,
+    );
     assert(
       result.firstIndex === firstIndex,
       () => `proposed at ${result.firstIndex}, expected ${firstIndex}`,
@@ -250,6 +244,18 @@ export class AppendPath {
     const lost = errorInfo('LEADERSHIP_LOST', 'leadership was lost before the outcome was known');
     for (const { waiter, requestId } of [...pending, ...also]) waiter.failed(requestId, lost);
     this.#refuseGathered();
+  }
+
+  /**
+   * Until the first entry of its term is applied a leader cannot know what its predecessors accepted, and so cannot
+   * tell a retry from a new batch.
+   */
+  #knowsItsPredecessors(): boolean {
+    const { term, termStartCommitted, commitIndex } = this.#core;
+    if (this.#knowingTerm === term) return true;
+    if (!termStartCommitted || this.#machine.appliedIndex < commitIndex) return false;
+    this.#knowingTerm = term;
+    return true;
   }
 
   #inspect(batch: Uint8Array, bodyChecksum: number): ErrorInfo | null {

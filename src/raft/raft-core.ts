@@ -79,6 +79,11 @@ export class RaftCore {
     return this.#state.log.durableIndex;
   }
 
+  /** Leadership is being handed over: proposals would be refused. */
+  get isTransferring(): boolean {
+    return this.role === 'leader' && this.#transfer.target !== null;
+  }
+
   /** It leads, and an entry of its term is committed: from now on it knows everything that is. */
   get termStartCommitted(): boolean {
     return this.#state.leadership?.termStartCommitted ?? false;

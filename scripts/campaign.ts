@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { BenchCluster, usageOf } from '../bench/processes.ts';
+import { Client, connect } from '../src/client/index.ts';
+
+/**
+ * Checks that take too long for the tests:
+ *
+ *     npm run campaign -- long-log [--gib 2]     a long log: memory, start-up, reading old and new
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { gib: { type: 'string', default: '2' } },
+});
+
+const RSS_MIB_MAX = 256;
+const RECORD_BYTES = 4096;
+const RECORDS_PER_BATCH = 16;
+
+const campaigns: Record<string, () => Promise<boolean>> = {
+  'long-log': async () => longLog(Number(values.gib)),
+};
+
+const campaign = campaigns[positionals[0] ?? ''];
+if (campaign === undefined) {
+  process.stderr.write(`choose a campaign: ${Object.keys(campaigns).join(', ')}\n`);
+  process.exit(2);
+}
+process.exitCode = (await campaign()) ? 0 : 1;
+
+/** A node with a log of many GiB stays small, starts without reading it all, and serves its tail from memory. */
+async function longLog(gib: number): Promise<boolean> {
+  const cluster = await BenchCluster.start(3, process.env['TMPDIR'] ?? '/tmp');
+  try {
+    const records = await fill(cluster, gib * 2 ** 30);
+    const full = memory(cluster);
+    say(`${records} records of ${RECORD_BYTES} bytes; resident while writing: ${full.join(', ')} MiB`);
+    for (const id of cluster.ids) await cluster.kill(id);
+    const startMs = performance.now();
+    for (const id of cluster.ids) cluster.startNode(id);
+    await leads(cluster);
+    const startedMs = performance.now() - startMs;
+    say(
+      `all nodes killed and started: a leader after ${Math.round(startedMs)} ms; resident: ${memory(cluster).join(', ')} MiB`,
+    );
+    const client = await connect({ endpoints: cluster.endpoints });
+    const { index: last } = await client.append('the end');
+    const old = await readRate(client, 1, 50_000);
+    const recent = await readRate(client, last - 2000, 50_000);
+    await client.close();
+    const reading = memory(cluster);
+    say(
+      `reading from the start: ${old} MiB/s; the newest: ${recent} MiB/s; resident: ${reading.join(', ')} MiB`,
+    );
+    const largest = Math.max(...full, ...reading);
+    const good = largest <= RSS_MIB_MAX;
+    say(`${good ? 'good' : 'BAD'}: largest ${largest} MiB, limit ${RSS_MIB_MAX} MiB`);
+    return good;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function fill(cluster: BenchCluster, bytes: number): Promise<number> {
+  const client = await connect({ endpoints: cluster.endpoints });
+  const producer = client.createProducer({ inFlightMax: 32 });
+  const batch = Array.from({ length: RECORDS_PER_BATCH }, () => new Uint8Array(RECORD_BYTES).fill(120));
+  const batches = Math.ceil(bytes / (RECORD_BYTES * RECORDS_PER_BATCH));
+  let sent = 0;
+  let stored = 0;
+  await new Promise<void>((resolve, reject) => {
+    const next = (): void => {
+      if (sent === batches) return;
+      sent += 1;
+      producer.send(batch, (error) => {
+        if (error !== null) {
+          reject(error);
+          return;
+        }
+        stored += 1;
+        if (stored % 4096 === 0)
+          say(`  ${Math.round((100 * stored) / batches)} %, resident ${memory(cluster).join(', ')} MiB`);
+        if (stored === batches) resolve();
+        else next();
+      });
+    };
+    for (let lane = 0; lane < 32; lane += 1) next();
+  });
+  producer.close();
+  await client.close();
+  return batches * RECORDS_PER_BATCH;
+}
+
+async function leads(cluster: BenchCluster): Promise<void> {
+  const client = new Client({ endpoints: cluster.endpoints });
+  for (;;) {
+    const status = await client.status({ timeoutMs: 500 });
+    const leader = status.nodes.find((node) => node.status?.nodeId === status.leaderId)?.status?.groups[0];
+    if (leader !== undefined && leader.commitIndex === leader.lastIndex) break;
+  }
+  await client.close();
+}
+
+async function readRate(client: Client, from: number, count: number): Promise<number> {
+  const startMs = performance.now();
+  let bytes = 0;
+  for await (const record of client.read({ from, count })) bytes += record.data.length;
+  return Math.round(bytes / 2 ** 20 / ((performance.now() - startMs) / 1000));
+}
+
+function memory(cluster: BenchCluster): number[] {
+  return cluster.ids.map((id) => Math.round(usageOf(cluster.pid(id)).rssMiB));
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
