@@ -62,6 +62,9 @@ interface Batch extends Ticket {
   /** With its stamp; null until it gets one. */
   encoded: Uint8Array | null;
   checksum: number;
+  /** Where it was stored; 0 until then. */
+  index: LogIndex;
+  term: Term;
 }
 
 interface OpenedProducer {
@@ -75,8 +78,6 @@ const OPEN_DEADLINE_MS = 10_000;
 const ABORTED_MAX = 1024;
 const PAUSE_MS_MIN = 5;
 const PAUSE_MS_MAX = 200;
-const NOWHERE = 0 as LogIndex;
-const NEVER = 0 as Term;
 
 /**
  * An idempotent producer: what it sends again after a failover is stored once, in the order in which it was sent.
@@ -177,11 +178,13 @@ export class ProducerCore {
       sends: 0,
       encoded: null,
       checksum: 0,
+      index: 0 as LogIndex,
+      term: 0 as Term,
     };
     const refusal = this.#refusalOf(batch);
     if (refusal !== null) {
       batch.state = 'done';
-      this.#ports.clock.defer(() => this.#tell(batch, refusal));
+      this.#ports.clock.defer(() => this.#call(batch, refusal));
       return batch;
     }
     this.#queue.push(batch);
@@ -201,15 +204,15 @@ export class ProducerCore {
     if (batch.state === 'queued') {
       this.#unqueue(batch);
       batch.state = 'done';
-      this.#tell(batch, new AbortedError('none'));
+      this.#call(batch, new AbortedError('none'));
       this.#noteRoom();
       // Given up ones stay in the ring until they come up; where nobody leads, that may be never.
       if (this.#queue.length > 2 * this.#queuedCount + ABORTED_MAX) this.#requeue([]);
       return;
     }
-    const { callback } = batch;
+    const told = { ...batch };
     batch.callback = () => undefined;
-    this.#call(callback, new AbortedError('unknown'), NOWHERE, NEVER);
+    this.#call(told, new AbortedError('unknown'));
   }
 
   /** Ends it; what is unanswered is reported: unknown if it was sent, nothing happened if not. */
@@ -221,8 +224,8 @@ export class ProducerCore {
     this.#link.close();
     const sent = this.#takeSent();
     const queued = this.#takeQueue();
-    for (const batch of sent) this.#tell(batch, new ClosedError('unknown'));
-    for (const batch of queued) this.#tell(batch, new ClosedError('none'));
+    for (const batch of sent) this.#call(batch, new ClosedError('unknown'));
+    for (const batch of queued) this.#call(batch, new ClosedError('none'));
   }
 
   #refusalOf(batch: Batch): DledgerError | null {
@@ -375,6 +378,7 @@ export class ProducerCore {
   }
 
   #onResults(body: Uint8Array): void {
+    const answered: Batch[] = [];
     for (const run of decodeAppendResults(body)) {
       this.#answeredCount += run.count;
       if (this.#answeredCount >= this.#nextRequestId) {
@@ -383,10 +387,19 @@ export class ProducerCore {
       }
       for (let at = 0; at < run.count; at += 1) {
         const batch = this.#batchOf(run.firstRequestId + at);
-        if (batch !== null) this.#settle(batch, (run.firstIndex + at) as LogIndex, run.term);
+        if (batch === null) continue;
+        batch.state = 'done';
+        batch.index = (run.firstIndex + at) as LogIndex;
+        batch.term = run.term;
+        answered.push(batch);
       }
     }
+    if (answered.length === 0) return;
+    this.#pauseMs = PAUSE_MS_MIN;
+    this.#link.confirm();
+    // Before the callbacks: whoever sends the next batch from one looks at `pending` first.
     this.#dropAnswered();
+    for (const batch of answered) this.#call(batch, null);
     this.#pump();
   }
 
@@ -396,13 +409,6 @@ export class ProducerCore {
     const sequence = this.#firstSequence + requestId - this.#firstRequestId;
     const batch = this.#sent.at(sequence - this.#headSequence);
     return batch?.state === 'sent' ? batch : null;
-  }
-
-  #settle(batch: Batch, index: LogIndex, term: Term): void {
-    batch.state = 'done';
-    this.#pauseMs = PAUSE_MS_MIN;
-    this.#link.confirm();
-    this.#call(batch.callback, null, index, term);
   }
 
   #dropAnswered(): void {
@@ -469,7 +475,7 @@ export class ProducerCore {
     this.#requeue(behind);
     this.#isDraining = true;
     batch.state = 'done';
-    this.#tell(batch, new RefusedError(info));
+    this.#call(batch, new RefusedError(info));
     this.#dropAnswered();
   }
 
@@ -497,14 +503,14 @@ export class ProducerCore {
     const sent = this.#takeSent();
     this.#headSequence = 1;
     this.#beginAttempt();
-    for (const batch of sent) this.#tell(batch, errorOf(batch));
+    for (const batch of sent) this.#call(batch, errorOf(batch));
   }
 
   /** A node refuses this client for what it is: what was never sent is refused, the rest stays unknown. */
   #refuseAll(info: ErrorInfo): void {
     const queued = this.#takeQueue();
     this.#abandon(() => new OutcomeUnknownError(`no answer to it, and now: ${info.message}`));
-    for (const batch of queued) this.#tell(batch, new RefusedError(info));
+    for (const batch of queued) this.#call(batch, new RefusedError(info));
     this.#noteRoom();
   }
 
@@ -535,14 +541,10 @@ export class ProducerCore {
     });
   }
 
-  #tell(batch: Batch, error: DledgerError): void {
-    this.#call(batch.callback, error, NOWHERE, NEVER);
-  }
-
   /** What a callback throws is its owner's, and is thrown where nothing of this producer stands half done. */
-  #call(callback: AppendCallback, error: DledgerError | null, index: LogIndex, term: Term): void {
+  #call(batch: Batch, error: DledgerError | null): void {
     try {
-      callback(error, index, term);
+      batch.callback(error, batch.index, batch.term);
     } catch (thrown) {
       this.#ports.clock.defer(() => {
         throw thrown;
@@ -585,7 +587,7 @@ export class ProducerCore {
     const { tried } = this.#link;
     const why = this.#link.session !== null || tried === '' ? '' : `, as no leader was found: ${tried}`;
     if (isSentLate) this.#abandon((batch) => unknownError(batch, now));
-    for (const batch of late) this.#tell(batch, new TimeoutError(`not sent in time${why}`));
+    for (const batch of late) this.#call(batch, new TimeoutError(`not sent in time${why}`));
     this.#pump();
     this.#noteRoom();
   }

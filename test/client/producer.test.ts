@@ -117,6 +117,21 @@ describe('a producer', () => {
     expect(node.appended).toEqual(['a', 'b']);
   });
 
+  test('does not count a batch as pending any more when its callback comes', () => {
+    const world = new World();
+    world.node('n1').lead();
+    const producer = world.producer(['n1']);
+    let left = 20;
+    const sendNext = (): void => {
+      while (left > 0 && producer.pending < 1) {
+        left -= 1;
+        producer.send([bytes('x')], 30_000, sendNext);
+      }
+    };
+    sendNext();
+    world.until(() => left === 0 && producer.pending === 0);
+  });
+
   test('goes on over a new connection when the request ids of one are used up', () => {
     const world = new World();
     const node = world.node('n1');
