@@ -7,6 +7,8 @@ export class CliError extends Error {
   override readonly name = 'CliError';
   readonly code: string;
   readonly exitCode: ExitCode;
+  /** Who was asked, and what each said. */
+  readonly tried: readonly string[];
   readonly next: string | null;
   readonly retryable: boolean;
   readonly outcome: 'none' | 'unknown' | 'applied';
@@ -16,6 +18,7 @@ export class CliError extends Error {
     exitCode: ExitCode,
     message: string,
     facts: {
+      tried?: readonly string[];
       next?: string;
       retryable?: boolean;
       outcome?: 'none' | 'unknown' | 'applied';
@@ -25,6 +28,7 @@ export class CliError extends Error {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.code = code;
     this.exitCode = exitCode;
+    this.tried = facts.tried ?? [];
     this.next = facts.next ?? null;
     this.retryable = facts.retryable ?? false;
     this.outcome = facts.outcome ?? 'none';
@@ -45,10 +49,11 @@ export function asCliError(error: unknown): CliError | null {
     });
   }
   if (error instanceof DledgerError) {
-    const { retryable, outcome } = error;
+    const { retryable, outcome, hint } = error;
     return new CliError(error.code, clientExitCode(error), error.message, {
       retryable,
       outcome,
+      ...(hint === null ? {} : { next: hint }),
       cause: error,
     });
   }

@@ -1,6 +1,11 @@
+import { usageError } from './cli-error.ts';
 import type { OutputFormat } from './output.ts';
 
-/** One flag. Its value comes from the command line, else DLEDGER_<NAME>, else the configuration file, else the default. */
+/**
+ * One flag. Those `inConfig` are settings: without one on the command line the value comes from DLEDGER_<NAME>, else
+ * from the configuration file, else the default. The others belong to one call: what is in the environment for a node
+ * must never become, say, a record.
+ */
 export interface Flag {
   readonly name: string;
   readonly alias?: string;
@@ -9,7 +14,7 @@ export interface Flag {
   readonly describe: string;
   readonly default?: string | number | boolean;
   readonly choices?: readonly string[];
-  /** Named in a configuration file too. */
+  /** Settable in the environment and in the configuration file too. */
   readonly inConfig?: boolean;
   readonly hidden?: boolean;
 }
@@ -57,4 +62,13 @@ export function number(call: Call, name: string): number | null {
 
 export function flag(call: Call, name: string): boolean {
   return call.values.get(name) === true;
+}
+
+/** An index or a count. @throws CliError where it is no integer in 1..2^53-1. */
+export function positive(call: Call, name: string): number | null {
+  const value = number(call, name);
+  if (value !== null && (!Number.isSafeInteger(value) || value < 1)) {
+    throw usageError(`--${name} ${value} is not an integer in 1..2^53-1`);
+  }
+  return value;
 }

@@ -3,40 +3,47 @@ import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { usageError } from './cli-error.ts';
 import type { Flag, FlagValue } from './command.ts';
+import { suggest } from './suggest.ts';
 
 /**
- * Reads a YAML file whose keys are flag names.
+ * Reads a YAML file of settings.
+ * @param settings what may be in it, by name.
  * @throws CliError that names file, line and column of what is wrong: unreadable, no YAML, an unknown key, a bad value.
  */
-export function readConfigFile(path: string, flags: readonly Flag[]): Map<string, FlagValue> {
+export function readConfigFile(path: string, settings: ReadonlyMap<string, Flag>): Map<string, FlagValue> {
   const source = readFile(path);
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
+  const at = (offset: number | undefined): string => {
+    const { line, col } = lines.linePos(offset ?? 0);
     return `${path}:${line}:${col}`;
   };
   const syntax = document.errors[0];
   if (syntax !== undefined) throw usageError(`${at(syntax.pos[0])}: ${syntax.message}`);
   const values = new Map<string, FlagValue>();
   if (document.contents === null) return values;
-  if (!isMap(document.contents))
-    throw usageError(`${at(0)}: the file must hold keys and values, such as "id: n1"`);
+  if (!isMap(document.contents)) {
+    throw usageError(`${at(document.contents.range?.[0])}: this is no key with a value, such as "id: n1"`);
+  }
   for (const pair of document.contents.items) {
     const key = isScalar(pair.key) ? String(pair.key.value) : '';
-    const keyAt = at((isScalar(pair.key) ? pair.key.range?.[0] : undefined) ?? 0);
-    const flag = flags.find((candidate) => candidate.inConfig === true && candidate.name === key);
+    const keyAt = at(isScalar(pair.key) ? pair.key.range?.[0] : undefined);
+    const flag = settings.get(key);
     if (flag === undefined) {
-      const known = flags
-        .filter((candidate) => candidate.inConfig === true)
-        .map((candidate) => candidate.name);
-      throw usageError(`${keyAt}: unknown key ${JSON.stringify(key)}`, `known keys: ${known.join(', ')}`);
+      const meant = suggest(key, settings.keys());
+      throw usageError(
+        `${keyAt}: unknown key ${JSON.stringify(key)}`,
+        meant === null ? `known keys: ${[...settings.keys()].sort().join(', ')}` : `did you mean ${meant}?`,
+      );
     }
-    const value: unknown = isScalar(pair.value) ? pair.value.value : null;
-    const parsed = schemaOf(flag).safeParse(value);
+    const value = isScalar(pair.value) ? pair.value : null;
+    if (value === null || value.value === null) {
+      throw usageError(`${keyAt}: ${key} needs one value`, flag.describe);
+    }
+    const parsed = schemaOf(flag).safeParse(value.value);
     if (!parsed.success) {
-      const valueAt = at((isScalar(pair.value) ? pair.value.range?.[0] : undefined) ?? 0);
-      throw usageError(`${valueAt}: ${key}: ${parsed.error.issues[0]?.message ?? 'not valid'}`);
+      const why = parsed.error.issues[0]?.message ?? 'not valid';
+      throw usageError(`${at(value.range?.[0])}: ${key}: ${why}`, flag.describe);
     }
     values.set(key, parsed.data);
   }

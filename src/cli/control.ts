@@ -1,12 +1,15 @@
+import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
-import { once } from 'node:events';
+import os from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
 import { CliError, usageError } from './cli-error.ts';
 import { ExitCode } from './exit-code.ts';
-import { controlSocket, lastUp } from './local-cluster.ts';
-import type { Supervisor } from './supervisor.ts';
+import { parseJson } from './json.ts';
+import { lastUp, privateDirectory, readLocalCluster } from './local-cluster.ts';
 
-/** Orders to a running `up`: one line in, one line of JSON out. */
+/** What a running `up` can be asked to do: one line of JSON in, one out when it is done. */
 export type Order = { readonly do: 'down' } | { readonly do: 'restart'; readonly node: string };
 
 export interface OrderResult {
@@ -14,60 +17,120 @@ export interface OrderResult {
   readonly message: string;
 }
 
-/** Takes orders for the nodes of this `up` on a socket that only this user can reach. */
-export function serveControl(socketPath: string, supervisor: Supervisor, onDown: () => void): net.Server {
-  fs.rmSync(socketPath, { force: true });
-  const server = net.createServer((socket) => {
-    socket.setEncoding('utf8');
-    socket.on('error', () => undefined);
-    let received = '';
-    socket.on('data', (text: string) => {
-      received += text;
-      if (!received.includes('\n')) return;
-      carryOut(received.trim(), supervisor).then(
-        (result) => {
-          socket.end(`${JSON.stringify(result)}\n`, () => {
-            if (result.ok && result.message === 'stopping') onDown();
-          });
-        },
-        (error: unknown) => socket.end(`${JSON.stringify({ ok: false, message: String(error) })}\n`),
-      );
-    });
-  });
-  server.listen(socketPath, () => fs.chmodSync(socketPath, 0o600));
-  server.on('close', () => fs.rmSync(socketPath, { force: true }));
-  return server;
-}
+const ORDER: z.ZodType<Order> = z.union([
+  z.object({ do: z.literal('down') }),
+  z.object({ do: z.literal('restart'), node: z.string() }),
+]);
+const ORDER_RESULT: z.ZodType<OrderResult> = z.object({ ok: z.boolean(), message: z.string() });
 
-async function carryOut(line: string, supervisor: Supervisor): Promise<OrderResult> {
-  const order = JSON.parse(line) as Order;
-  if (order.do === 'down') return { ok: true, message: 'stopping' };
-  if (!supervisor.ids.includes(order.node)) {
-    return { ok: false, message: `there is no ${order.node}; there are ${supervisor.ids.join(', ')}` };
+/** The path of a Unix socket has 108 bytes on Linux and 104 on macOS, the ending zero included. */
+const SOCKET_PATH_BYTES_MAX = 103;
+const ORDER_BYTES_MAX = 4096;
+
+/** Takes orders for a cluster on a socket that only this user can reach. Whoever opens it holds the cluster's lock. */
+export class ControlServer {
+  readonly path: string;
+  readonly #temporary: string | null;
+  readonly #server: net.Server;
+
+  private constructor(socketPath: string, temporary: string | null, server: net.Server) {
+    this.path = socketPath;
+    this.#temporary = temporary;
+    this.#server = server;
   }
-  const wasRunning = supervisor.isRunning(order.node);
-  await supervisor.restart(order.node);
-  return {
-    ok: true,
-    message: `${order.node} ${wasRunning ? 'restarted' : 'started'} (pid ${supervisor.pid(order.node) ?? '?'})`,
-  };
+
+  static async open(
+    clusterDirectory: string,
+    carryOut: (order: Order) => Promise<OrderResult>,
+  ): Promise<ControlServer> {
+    let socketPath = path.join(privateDirectory(clusterDirectory), 'control.sock');
+    let temporary: string | null = null;
+    if (Buffer.byteLength(socketPath) > SOCKET_PATH_BYTES_MAX) {
+      temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-'));
+      socketPath = path.join(temporary, 'control.sock');
+    }
+    // Left behind by one that was killed: the lock says that nobody listens there.
+    fs.rmSync(socketPath, { force: true });
+    const server = net.createServer((socket) => {
+      answer(socket, carryOut);
+    });
+    server.listen(socketPath);
+    await once(server, 'listening');
+    fs.chmodSync(socketPath, 0o600);
+    return new ControlServer(socketPath, temporary, server);
+  }
+
+  /** Takes no more orders; answers on their way still leave. */
+  close(): void {
+    this.#server.close();
+    fs.rmSync(this.#temporary ?? this.path, { recursive: true, force: true });
+  }
 }
 
-/** Gives an order to the `up` that runs on this data directory (default: the last one from here). */
-export async function giveOrder(order: Order, dataDirectory: string | null): Promise<OrderResult> {
-  const directory = dataDirectory ?? lastUp();
-  if (directory === null) throw usageError('no cluster was started from this directory', 'give its --data');
-  const socket = net.connect(controlSocket(directory));
+function answer(socket: net.Socket, carryOut: (order: Order) => Promise<OrderResult>): void {
+  const reply = (result: OrderResult): void => {
+    socket.end(`${JSON.stringify(result)}\n`);
+  };
+  socket.setEncoding('utf8');
+  // Whoever gave the order may have left.
+  socket.on('error', () => undefined);
+  let received = '';
+  socket.on('data', (text: string) => {
+    received += text;
+    if (received.length > ORDER_BYTES_MAX) socket.destroy();
+    const end = received.indexOf('\n');
+    if (end === -1) return;
+    socket.removeAllListeners('data');
+    const order = ORDER.safeParse(parseJson(received.slice(0, end)));
+    if (!order.success) {
+      reply({ ok: false, message: 'that is no order' });
+      return;
+    }
+    carryOut(order.data).then(reply, (error: unknown) => reply({ ok: false, message: String(error) }));
+  });
+}
+
+/** Whether an `up` listens there. */
+export async function isUp(control: string): Promise<boolean> {
+  const socket = net.connect(control);
   try {
     await once(socket, 'connect');
+    return true;
   } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/**
+ * Gives an order to the `up` that runs on this directory, by default the last one from here, and waits until it is
+ * carried out.
+ * @throws CliError if none runs, or if it refuses.
+ */
+export async function giveOrder(order: Order, clusterDirectory: string | null): Promise<OrderResult> {
+  const directory = clusterDirectory ?? lastUp();
+  if (directory === null) {
+    throw usageError('no cluster was started from this directory', 'say which with --data DIR');
+  }
+  const control = readLocalCluster(directory)?.control ?? null;
+  const socket = net.connect(control ?? path.join(privateDirectory(directory), 'control.sock'));
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
     throw new CliError('NOT_UP', ExitCode.notFound, `no \`dledger up\` runs on ${directory}`, {
       next: 'start it with `dledger up`',
+      cause: error,
     });
   }
   socket.setEncoding('utf8');
   socket.write(`${JSON.stringify(order)}\n`);
-  let answer = '';
-  for await (const text of socket) answer += String(text);
-  return JSON.parse(answer) as OrderResult;
+  let received = '';
+  for await (const text of socket) received += String(text);
+  const result = ORDER_RESULT.safeParse(parseJson(received));
+  if (result.success) return result.data;
+  throw new CliError('NOT_UP', ExitCode.unknown, '`dledger up` ended before it answered', {
+    next: 'see with `dledger cluster status` what became of it',
+    outcome: 'unknown',
+  });
 }

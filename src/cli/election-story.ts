@@ -1,63 +1,66 @@
 import type { NodeEvent } from '../node/index.ts';
+import { timeOf } from './log-line.ts';
 import { printable } from './printable.ts';
 
+const REASONS: Record<string, string> = {
+  timeout: 'no leader was heard from for an election timeout',
+  'leader-gone': 'the process that led was gone',
+  transfer: 'the leader before handed over',
+};
+
 /**
- * Tells the elections of a cluster from the events of its nodes: who leads, in which term, why there was an election,
- * who voted, and how long nobody led. One line an election, however many nodes saw it.
+ * Tells the elections of a cluster from the events of its nodes: who leads, in which term, who voted, why there was an
+ * election, and how long nobody led. One line an election, however many nodes saw it.
  */
 export class ElectionStory {
-  readonly #told = new Set<number>();
-  /** Why each node stood, by term. */
+  #termTold = 0;
+  /** Why each node stood, by node and term. */
   readonly #reasons = new Map<string, string>();
   #leader: string | null = null;
+  /** Since when nobody leads; null where somebody does, or nobody saw it begin. */
   #leaderlessSinceMs: number | null = null;
-  #isFirst = true;
 
   /** @returns lines to show. */
   hear(id: string, event: NodeEvent): string[] {
     const term = Number(event.fields['term'] ?? 0);
-    if (event.code === 'leader-gone' && this.#leaderlessSinceMs === null) {
-      this.#leaderlessSinceMs = event.at;
-      return [`▲ ${time(event)} ${id} noticed: ${printable(event.text)}`];
+    switch (event.code) {
+      case 'leader-gone':
+        if (this.#leaderlessSinceMs !== null) return [];
+        this.#leaderlessSinceMs = event.at;
+        return [`▲ ${timeOf(event.at)} ${id} noticed: ${printable(event.text)}`];
+      case 'role-changed':
+        if (id === this.#leader && event.fields['from'] === 'leader') this.#leaderlessSinceMs ??= event.at;
+        return [];
+      case 'campaign-started':
+        if (event.fields['kind'] === 'vote') {
+          const reason = String(event.fields['reason']);
+          this.#reasons.set(`${id}/${term}`, REASONS[reason] ?? printable(reason));
+        }
+        return [];
+      case 'election-won':
+        return this.#won(id, term, event);
+      default:
+        return [];
     }
-    if (event.code === 'role-changed' && id === this.#leader && event.fields['from'] === 'leader')
-      this.#leaderlessSinceMs ??= event.at;
-    if (event.code === 'campaign-started' && event.fields['kind'] === 'vote') {
-      this.#reasons.set(
-        `${id}/${term}`,
-        REASONS[String(event.fields['reason'])] ?? String(event.fields['reason']),
-      );
-    }
-    if (event.code !== 'election-won' || this.#told.has(term)) return [];
-    this.#told.add(term);
-    const down =
-      this.#leaderlessSinceMs === null
-        ? ''
-        : `; nobody led for ${Math.max(0, event.at - this.#leaderlessSinceMs)} ms`;
+  }
+
+  #won(id: string, term: number, event: NodeEvent): string[] {
+    // Events of different nodes may come out of order: an election of the past is no news.
+    if (term <= this.#termTold) return [];
+    this.#termTold = term;
     this.#leader = id;
-    this.#leaderlessSinceMs = null;
     const votes = String(event.fields['votes'] ?? '').split(',');
-    const why = this.#reasons.get(`${id}/${term}`) ?? 'it stood for election';
+    const voters = `${votes.length} of ${String(event.fields['voters'])} votes (${printable(votes.join(', '))})`;
+    const why = this.#reasons.get(`${id}/${term}`);
+    const since = this.#leaderlessSinceMs;
+    this.#reasons.clear();
+    this.#leaderlessSinceMs = null;
     return [
-      `★ ${time(event)} ${id} leads term ${term}: ${why}; ${votes.length} of ${String(event.fields['voters'])} voted for it (${votes.join(', ')}), a majority${down}`,
+      [
+        `★ ${timeOf(event.at)} ${id} leads term ${term}, with ${voters}`,
+        ...(why === undefined ? [] : [`why: ${why}`]),
+        ...(since === null ? [] : [`nobody led for ${Math.max(0, event.at - since)} ms`]),
+      ].join('; '),
     ];
   }
-
-  /** True once, for the first election that was told. */
-  isFirstLeader(event: NodeEvent): boolean {
-    if (event.code !== 'election-won' || !this.#isFirst) return false;
-    this.#isFirst = false;
-    return true;
-  }
-}
-
-const REASONS: Record<string, string> = {
-  timeout:
-    'it heard from no leader for a whole election timeout, and a majority had said in a pre-vote that it could win',
-  'leader-gone': 'the leader’s process was gone, and a majority had said in a pre-vote that it could win',
-  transfer: 'the leader before handed over to it',
-};
-
-function time(event: NodeEvent): string {
-  return new Date(event.at).toISOString().slice(11, 23);
 }

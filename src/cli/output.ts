@@ -1,8 +1,12 @@
-import { stringify } from 'yaml';
+import { Document, visit } from 'yaml';
 import type { CliError } from './cli-error.ts';
-import { printable } from './printable.ts';
+import { hasHidden, printable, printableJson, printableYaml } from './printable.ts';
 
-export type OutputFormat = 'table' | 'wide' | 'json' | 'ndjson' | 'yaml' | 'raw';
+/** Every answer can be had in these forms. */
+export const ANSWER_FORMATS = ['table', 'wide', 'json', 'ndjson', 'yaml'] as const;
+
+/** `raw` is for payloads only. */
+export type OutputFormat = (typeof ANSWER_FORMATS)[number] | 'raw';
 
 /** Whom the data of an answer came from. */
 export interface Source {
@@ -47,7 +51,20 @@ export function say(line: string): void {
 }
 
 export async function writeAnswer(answer: Answer, format: OutputFormat, now: Date): Promise<void> {
-  const envelope: Envelope = {
+  if (format === 'json' || format === 'ndjson' || format === 'yaml') {
+    await writeOut(structured(envelopeOf(answer, now), format));
+    return;
+  }
+  const lines = [...(answer.headline ?? []).map(printable), ...layOut(answer.table(format === 'wide'))];
+  await writeOut(lines.map((line) => `${line}\n`).join(''));
+  for (const warning of answer.warnings ?? []) say(`warning: ${printable(warning)}`);
+}
+
+export function envelopeOf(
+  answer: Pick<Answer, 'kind' | 'data' | 'sources' | 'warnings'>,
+  now: Date,
+): Envelope {
+  return {
     apiVersion: API_VERSION,
     kind: answer.kind,
     at: now.toISOString(),
@@ -55,24 +72,18 @@ export async function writeAnswer(answer: Answer, format: OutputFormat, now: Dat
     data: answer.data,
     warnings: answer.warnings ?? [],
   };
-  switch (format) {
-    case 'json':
-      await writeOut(`${JSON.stringify(envelope, null, 2)}\n`);
-      return;
-    case 'ndjson':
-      await writeOut(`${JSON.stringify(envelope)}\n`);
-      return;
-    case 'yaml':
-      await writeOut(stringify(envelope));
-      return;
-    case 'table':
-    case 'wide':
-    case 'raw': {
-      const lines = [...(answer.headline ?? []), ...layOut(answer.table(format === 'wide'))];
-      await writeOut(lines.map((line) => `${line}\n`).join(''));
-      for (const warning of answer.warnings ?? []) say(`warning: ${printable(warning)}`);
-    }
-  }
+}
+
+/** With a line feed at the end. Nothing in it moves a terminal. */
+export function structured(value: unknown, format: 'json' | 'ndjson' | 'yaml'): string {
+  if (format !== 'yaml') return `${printableJson(JSON.stringify(value, null, format === 'json' ? 2 : 0))}\n`;
+  const document = new Document(value);
+  visit(document, {
+    Scalar(_, node) {
+      if (typeof node.value === 'string' && hasHidden(node.value)) node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  return printableYaml(document.toString({ lineWidth: 0 }));
 }
 
 /** Columns as wide as they need to be, numbers to the right. */
@@ -93,24 +104,31 @@ export function layOut(rows: readonly (readonly string[])[]): string[] {
 }
 
 export function writeError(error: CliError, format: OutputFormat, now: Date): void {
+  process.stderr.write(errorText(error, format, now));
+}
+
+/** With a line feed at the end. */
+export function errorText(error: CliError, format: OutputFormat, now: Date): string {
   if (format === 'json' || format === 'ndjson' || format === 'yaml') {
-    const envelope = {
-      apiVersion: API_VERSION,
-      kind: 'Error',
-      at: now.toISOString(),
-      code: error.code,
-      message: error.message,
-      hint: error.next,
-      retryable: error.retryable,
-      outcome: error.outcome,
-    };
-    say(
-      format === 'yaml'
-        ? stringify(envelope).trimEnd()
-        : JSON.stringify(envelope, null, format === 'json' ? 2 : 0),
+    return structured(
+      {
+        apiVersion: API_VERSION,
+        kind: 'Error',
+        at: now.toISOString(),
+        code: error.code,
+        message: error.message,
+        tried: error.tried,
+        hint: error.next,
+        retryable: error.retryable,
+        outcome: error.outcome,
+      },
+      format,
     );
-    return;
   }
-  say(`error[${error.code}]: ${printable(error.message)}`);
-  if (error.next !== null) say(`  next: ${printable(error.next)}`);
+  return [
+    `error[${error.code}]: ${printable(error.message)}`,
+    ...(error.tried.length === 0 ? [] : [`  tried: ${error.tried.map(printable).join(', ')}`]),
+    ...(error.next === null ? [] : [`  next:  ${printable(error.next)}`]),
+    '',
+  ].join('\n');
 }

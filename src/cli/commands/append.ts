@@ -1,16 +1,21 @@
 import fs from 'node:fs';
-import type { DledgerError, Producer } from '../../client/index.ts';
+import type { Readable } from 'node:stream';
+import { DledgerError, type Client } from '../../client/index.ts';
 import { LIMITS } from '../../wire/limits.ts';
 import { CliError, asCliError, usageError } from '../cli-error.ts';
-import { withClient } from '../cluster-client.ts';
+import { explain, withClient } from '../cluster-client.ts';
 import { flag, text, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
-import { splitLines } from '../lines.ts';
-import { say, writeAnswer } from '../output.ts';
+import { LineTooLongError, splitLines } from '../lines.ts';
+import { writeAnswer } from '../output.ts';
+import { RecordSender } from '../record-sender.ts';
 
 /** With --batch so many lines or bytes become one entry. */
 const BATCH_RECORDS_MAX = 1000;
 const BATCH_BYTES_MAX = 64 * 1024;
+const READ_BYTES = 256 * 1024;
+/** Batches read ahead of the cluster: enough to keep it busy, and little to be in doubt about. */
+const QUEUE_MAX = 8192;
 const PROGRESS_EVERY_MS = 500;
 
 export const append: Command = {
@@ -19,84 +24,87 @@ export const append: Command = {
   isClient: true,
   positionals: [{ name: 'source', describe: '"-" reads records from stdin', isRequired: false }],
   flags: [
-    { name: 'data', alias: 'd', type: 'string', describe: 'one record' },
+    { name: 'data', alias: 'd', type: 'string', describe: 'one record, as it is' },
     { name: 'file', alias: 'f', type: 'string', describe: 'file with a record on each line; "-" is stdin' },
     {
       name: 'batch',
       type: 'boolean',
-      describe: 'put many lines into one entry: faster, and one index for many records',
+      describe: `put up to ${BATCH_RECORDS_MAX} lines into one entry: faster, and one index for many records`,
       default: false,
     },
   ],
   examples: [
     ['$0 append -d hello', 'one record'],
     ['$0 append -f orders.ndjson', 'a record for each line'],
+    ['tail -f app.log | $0 append -', 'what another program writes'],
   ],
-  run: async (call) => withClient(call, async (client) => runAppend(call, client.createProducer())),
+  run: async (call) => {
+    const records = recordsOf(call);
+    return withClient(call, async (client) => appendAll(call, client, records));
+  },
 };
 
-interface Tally {
-  /** Read from the source and handed to the producer. */
-  sent: number;
-  acknowledged: number;
-  unknown: number;
-  refused: number;
-  firstIndex: number | null;
-  lastIndex: number | null;
-  firstError: DledgerError | null;
+/** Records in groups: each becomes one entry. */
+interface Records {
+  readonly groups: AsyncIterable<Uint8Array[]>;
+  /** Ends the reading, whatever it waits for. */
+  stop(): void;
 }
 
-async function runAppend(call: Call, producer: Producer): Promise<number> {
-  const tally: Tally = {
-    sent: 0,
-    acknowledged: 0,
-    unknown: 0,
-    refused: 0,
-    firstIndex: null,
-    lastIndex: null,
-    firstError: null,
+async function appendAll(call: Call, client: Client, records: Records): Promise<number> {
+  const producer = client.createProducer({ queueMax: QUEUE_MAX });
+  const sender = new RecordSender(producer);
+  const progress = process.stderr.isTTY
+    ? setInterval(() => showProgress(sender), PROGRESS_EVERY_MS)
+    : undefined;
+  let interrupted = false;
+  const interrupt = (): void => {
+    interrupted = true;
+    records.stop();
   };
-  const progress = process.stderr.isTTY ? setInterval(() => showProgress(tally), PROGRESS_EVERY_MS) : null;
-  let tooLong: { line: number; bytes: number } | null = null;
+  // Once: whoever asks twice does not want to wait for the answers to what is on its way.
+  process.once('SIGINT', interrupt);
+  let cut: unknown = null;
   try {
-    for await (const records of source(call)) {
-      if (tally.firstError !== null) break;
-      const long = records.findIndex((record) => record.length > LIMITS.recordBytesMax);
-      const good = long === -1 ? records : records.slice(0, long);
-      if (good.length > 0) {
-        send(producer, good, tally);
-        if (!producer.isWritable) await writable(producer);
-      }
-      if (long !== -1) {
-        tooLong = { line: tally.sent + 1, bytes: records[long]?.length ?? 0 };
-        break;
-      }
+    for await (const group of records.groups) {
+      sender.send(group);
+      await sender.room();
+      if (sender.firstError !== null || interrupted) break;
     }
-    await settled(producer, tally);
+  } catch (error) {
+    cut = interrupted ? null : error;
+  }
+  try {
+    await sender.settled();
   } finally {
-    if (progress !== null) {
+    process.off('SIGINT', interrupt);
+    if (progress !== undefined) {
       clearInterval(progress);
       process.stderr.write('\r\u001b[K');
     }
     producer.close();
+    records.stop();
   }
-  if (tally.firstError !== null) throw failure(tally, tally.firstError);
-  if (tooLong !== null) throw tooLongError(tooLong, tally);
+  if (sender.firstError !== null) throw failure(sender, await explain(client, sender.firstError));
+  if (cut !== null) throw endOfInput(sender, cut);
+  if (interrupted) {
+    throw new CliError('INTERRUPTED', ExitCode.interrupted, `interrupted: ${stored(sender)}`);
+  }
   await writeAnswer(
     {
       kind: 'Appended',
       data: {
-        records: tally.acknowledged,
-        firstIndex: tally.firstIndex,
-        lastIndex: tally.lastIndex,
+        records: sender.acknowledged,
+        firstIndex: sender.firstIndex,
+        lastIndex: sender.lastIndex,
         retries: producer.resent,
       },
       table: () => [
         ['RECORDS', 'FIRST', 'LAST', 'RETRIES'],
         [
-          String(tally.acknowledged),
-          String(tally.firstIndex ?? '-'),
-          String(tally.lastIndex ?? '-'),
+          String(sender.acknowledged),
+          String(sender.firstIndex ?? '-'),
+          String(sender.lastIndex ?? '-'),
           String(producer.resent),
         ],
       ],
@@ -107,79 +115,25 @@ async function runAppend(call: Call, producer: Producer): Promise<number> {
   return ExitCode.ok;
 }
 
-function send(producer: Producer, records: readonly Uint8Array[], tally: Tally): void {
-  const count = records.length;
-  tally.sent += count;
-  producer.send(records, (error, index) => {
-    if (error === null) {
-      tally.acknowledged += count;
-      tally.firstIndex = tally.firstIndex === null ? index : Math.min(tally.firstIndex, index);
-      tally.lastIndex = tally.lastIndex === null ? index : Math.max(tally.lastIndex, index);
-    } else {
-      tally.firstError ??= error;
-      if (error.outcome === 'unknown') tally.unknown += count;
-      else tally.refused += count;
-    }
-    if (isSettled(tally)) wake(producer);
-  });
-}
-
-const waiters = new Map<Producer, () => void>();
-
-function wake(producer: Producer): void {
-  const waiter = waiters.get(producer);
-  waiters.delete(producer);
-  waiter?.();
-}
-
-async function writable(producer: Producer): Promise<void> {
-  await new Promise<void>((resolve) => {
-    waiters.set(producer, resolve);
-    producer.onWritable = () => wake(producer);
-  });
-}
-
-/** Resolves when every record that was sent has an answer. */
-async function settled(producer: Producer, tally: Tally): Promise<void> {
-  while (!isSettled(tally)) {
-    await new Promise<void>((resolve) => {
-      waiters.set(producer, resolve);
-    });
-  }
-}
-
-function isSettled(tally: Tally): boolean {
-  return tally.acknowledged + tally.unknown + tally.refused === tally.sent;
-}
-
-async function* source(call: Call): AsyncGenerator<Uint8Array[]> {
+/** @throws CliError where it is not clear what is to be appended, or it cannot be read. */
+function recordsOf(call: Call): Records {
   const data = text(call, 'data');
   const file = sourceFile(call);
   if (data !== null && file !== null) throw usageError('give either -d or a file, not both');
   if (data !== null) {
-    yield [new TextEncoder().encode(data)];
-    return;
+    const bytes = new TextEncoder().encode(data);
+    if (bytes.length > LIMITS.recordBytesMax) {
+      throw tooLarge(`the record has ${bytes.length} bytes`, 'nothing was sent');
+    }
+    return { groups: one([bytes]), stop: () => undefined };
   }
   if (file === null) throw usageError('nothing to append', 'give -d DATA, -f FILE, or - for stdin');
-  const chunks = file === '-' ? process.stdin : openFile(file);
-  if (!flag(call, 'batch')) {
-    for await (const lines of splitLines(chunks)) for (const line of lines) yield [line];
-    return;
-  }
-  let batch: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const lines of splitLines(chunks)) {
-    for (const line of lines) {
-      if (batch.length > 0 && (batch.length >= BATCH_RECORDS_MAX || bytes + line.length > BATCH_BYTES_MAX)) {
-        yield batch;
-        batch = [];
-        bytes = 0;
-      }
-      batch.push(line);
-      bytes += line.length;
-    }
-  }
-  if (batch.length > 0) yield batch;
+  const input = file === '-' ? process.stdin : openFile(file);
+  const lines = splitLines(input, LIMITS.recordBytesMax);
+  return {
+    groups: flag(call, 'batch') ? inBatches(lines) : oneByOne(lines),
+    stop: () => input.destroy(),
+  };
 }
 
 /** The file to read, "-" for stdin; null where none is named. The parser hands a lone dash on as an empty text. */
@@ -189,53 +143,104 @@ function sourceFile(call: Call): string | null {
   const alone = call.positionals.get('source');
   if (alone === undefined) return null;
   if (alone === '' || alone === '-') return '-';
-  throw usageError(`${JSON.stringify(alone)} is not understood`, 'give files with -f FILE; only "-" stands alone');
+  throw usageError(
+    `${JSON.stringify(alone)} is not understood`,
+    `give files with -f FILE and records with -d DATA; only "-" stands alone`,
+  );
 }
 
-function openFile(file: string): AsyncIterable<Uint8Array> {
+function openFile(file: string): Readable {
   try {
-    return fs.createReadStream('', { fd: fs.openSync(file, 'r'), highWaterMark: 256 * 1024 });
+    return fs.createReadStream('', { fd: fs.openSync(file, 'r'), highWaterMark: READ_BYTES });
   } catch (error) {
-    throw usageError(`cannot read ${file}: ${(error as Error).message}`);
+    throw unreadable(file, error);
+  }
+}
+
+async function* one(group: Uint8Array[]): AsyncGenerator<Uint8Array[]> {
+  yield group;
+}
+
+async function* oneByOne(lines: AsyncIterable<Uint8Array[]>): AsyncGenerator<Uint8Array[]> {
+  for await (const some of lines) for (const line of some) yield [line];
+}
+
+async function* inBatches(lines: AsyncIterable<Uint8Array[]>): AsyncGenerator<Uint8Array[]> {
+  for await (const some of lines) {
+    let batch: Uint8Array[] = [];
+    let bytes = 0;
+    for (const line of some) {
+      if (batch.length > 0 && (batch.length >= BATCH_RECORDS_MAX || bytes + line.length > BATCH_BYTES_MAX)) {
+        yield batch;
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(line);
+      bytes += line.length;
+    }
+    // What has arrived is sent: it does not wait for what may come much later.
+    if (batch.length > 0) yield batch;
   }
 }
 
 /** Says to the record what is stored and what is not known. */
-function failure(tally: Tally, error: DledgerError): CliError {
-  const counts = [
-    `${tally.acknowledged} of ${tally.sent} records sent were acknowledged`,
-    ...(tally.unknown > 0 ? [`${tally.unknown} are unknown: they may be stored or not`] : []),
-    ...(tally.refused > 0 ? [`${tally.refused} were not stored`] : []),
-  ].join('; ');
+function failure(sender: RecordSender, error: unknown): unknown {
   const shown = asCliError(error);
+  if (shown === null) return error;
+  const isUnknown = sender.unknown > 0;
   return new CliError(
-    error.code,
-    tally.unknown > 0 ? ExitCode.unknown : (shown?.exitCode ?? ExitCode.internal),
-    `${error.message} (${counts})`,
+    shown.code,
+    isUnknown ? ExitCode.unknown : shown.exitCode,
+    `${shown.message}; ${stored(sender)}`,
     {
-      next:
-        tally.unknown > 0
-          ? `read the log from index ${(tally.lastIndex ?? 0) + 1} on to see which of them are there`
-          : 'nothing after the acknowledged records was stored',
-      outcome: tally.unknown > 0 ? 'unknown' : 'none',
-      retryable: error.retryable,
+      tried: shown.tried,
+      next: isUnknown
+        ? `read the log from index ${(sender.lastIndex ?? 0) + 1} on to see which of the unknown ones are there`
+        : (shown.next ?? 'append what was not stored again'),
+      outcome: isUnknown ? 'unknown' : 'none',
+      retryable: !isUnknown && shown.retryable,
       cause: error,
     },
   );
 }
 
-function tooLongError({ line, bytes }: { line: number; bytes: number }, tally: Tally): CliError {
-  return new CliError(
-    'RECORD_TOO_LARGE',
-    ExitCode.usage,
-    `record ${line} has ${bytes} bytes; the limit is ${LIMITS.recordBytesMax}`,
-    { next: `the ${tally.acknowledged} records before it are stored; nothing after it was sent` },
+function stored(sender: RecordSender): string {
+  const { acknowledged, sent, unknown, refused, lastIndex } = sender;
+  return [
+    `${acknowledged} of ${sent} records sent were acknowledged${lastIndex === null ? '' : `, up to index ${lastIndex}`}`,
+    ...(unknown > 0 ? [`${unknown} are unknown: they may be stored or not`] : []),
+    ...(refused > 0 ? [`${refused} were not stored`] : []),
+  ].join('; ');
+}
+
+/** The input could not be read to its end; what came before is stored. */
+function endOfInput(sender: RecordSender, error: unknown): unknown {
+  if (error instanceof LineTooLongError) {
+    return tooLarge(
+      `record ${error.line} has ${error.isWhole ? '' : 'at least '}${error.bytes} bytes`,
+      `the ${sender.acknowledged} records before it are stored; nothing after it was sent`,
+    );
+  }
+  if (error instanceof DledgerError || !(error instanceof Error && 'code' in error)) return error;
+  const { acknowledged } = sender;
+  return unreadable(
+    'the input',
+    error,
+    acknowledged === 0 ? 'nothing was stored' : `the ${acknowledged} records before that are stored`,
   );
 }
 
-function showProgress(tally: Tally): void {
-  process.stderr.write(
-    `\r\u001b[K${tally.acknowledged} acknowledged, ${tally.sent - tally.acknowledged} on their way`,
-  );
-  if (tally.firstError !== null) say('');
+function tooLarge(what: string, next: string): CliError {
+  return new CliError('RECORD_TOO_LARGE', ExitCode.usage, `${what}; the limit is ${LIMITS.recordBytesMax}`, {
+    next,
+  });
+}
+
+function unreadable(what: string, error: unknown, next?: string): CliError {
+  return usageError(`cannot read ${what}: ${(error as Error).message}`, next);
+}
+
+function showProgress(sender: RecordSender): void {
+  const underWay = sender.sent - sender.acknowledged;
+  process.stderr.write(`\r\u001b[K${sender.acknowledged} acknowledged, ${underWay} on their way`);
 }

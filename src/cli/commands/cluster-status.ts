@@ -1,7 +1,6 @@
 import { Client, type ClusterStatus } from '../../client/index.ts';
-import { CliError } from '../cli-error.ts';
-import { endpointsOf, timeoutOf } from '../cluster-client.ts';
-import type { Command } from '../command.ts';
+import { endpointsOf, noneAnswers, timeoutOf } from '../cluster-client.ts';
+import type { Call, Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { writeAnswer } from '../output.ts';
 
@@ -28,29 +27,16 @@ export const clusterStatus: Command = {
   isClient: true,
   flags: [],
   run: async (call) => {
-    const client = new Client({ endpoints: endpointsOf(call) });
-    let status: ClusterStatus;
-    try {
-      status = await client.status({ timeoutMs: Math.min(timeoutOf(call), STATUS_TIMEOUT_MS_MAX) });
-    } finally {
-      await client.close();
-    }
-    if (status.nodes.every((node) => node.status === null)) {
-      throw new CliError(
-        'UNREACHABLE',
-        ExitCode.unreachable,
-        `no node answers: ${status.nodes.map((node) => `${node.address} ${node.error ?? ''}`).join(', ')}`,
-        { next: 'check that the nodes run, and --endpoints', retryable: true },
-      );
-    }
+    const status = await survey(call);
     const rows = rowsOf(status);
-    const missing = rows.filter((row) => !row.reachable);
+    const silence = noneAnswers(status);
+    if (silence !== null) throw silence;
     await writeAnswer(
       {
         kind: 'ClusterStatus',
         data: { clusterId: status.clusterId, leaderId: status.leaderId, term: status.term, nodes: rows },
         sources: status.nodes.map((node) => ({
-          node: node.status?.nodeId ?? node.address,
+          node: node.nodeId ?? node.address,
           ok: node.status !== null,
           error: node.error,
         })),
@@ -62,34 +48,37 @@ export const clusterStatus: Command = {
       call.now(),
     );
     if (status.leaderId === null) return ExitCode.notNow;
-    return missing.length > 0 ? ExitCode.partial : ExitCode.ok;
+    return rows.every((row) => row.reachable) ? ExitCode.ok : ExitCode.partial;
   },
 };
 
+/** Without waiting for a connection first: whoever does not answer is part of the answer. */
+async function survey(call: Call): Promise<ClusterStatus> {
+  const client = new Client({ endpoints: await endpointsOf(call) });
+  try {
+    return await client.status({ timeoutMs: Math.min(timeoutOf(call), STATUS_TIMEOUT_MS_MAX) });
+  } finally {
+    await client.close();
+  }
+}
+
 function rowsOf(status: ClusterStatus): NodeRow[] {
-  const idAt = new Map(
-    status.nodes.flatMap((node) =>
-      (node.status?.groups[0]?.members ?? []).map((member) => [member.address, member.id] as const),
-    ),
-  );
-  return status.nodes
-    .map((node): NodeRow => {
-      const group = node.status?.groups[0];
-      return {
-        id: node.status?.nodeId ?? idAt.get(node.address) ?? null,
-        address: node.address,
-        reachable: node.status !== null,
-        role: group?.role ?? null,
-        term: group?.term ?? null,
-        votedFor: group?.votedFor ?? null,
-        firstIndex: group?.firstIndex ?? null,
-        lastIndex: group?.lastIndex ?? null,
-        commitIndex: group?.commitIndex ?? null,
-        appliedIndex: group?.appliedIndex ?? null,
-        durability: node.status?.durability ?? null,
-      };
-    })
-    .sort((one, other) => ((one.id ?? one.address) < (other.id ?? other.address) ? -1 : 1));
+  return status.nodes.map((node): NodeRow => {
+    const group = node.status?.groups[0];
+    return {
+      id: node.nodeId,
+      address: node.address,
+      reachable: node.status !== null,
+      role: group?.role ?? null,
+      term: group?.term ?? null,
+      votedFor: group?.votedFor ?? null,
+      firstIndex: group?.firstIndex ?? null,
+      lastIndex: group?.lastIndex ?? null,
+      commitIndex: group?.commitIndex ?? null,
+      appliedIndex: group?.appliedIndex ?? null,
+      durability: node.status?.durability ?? null,
+    };
+  });
 }
 
 function headline(status: ClusterStatus, rows: readonly NodeRow[]): string[] {
@@ -98,14 +87,14 @@ function headline(status: ClusterStatus, rows: readonly NodeRow[]): string[] {
   const who =
     status.leaderId === null
       ? `NO LEADER (${needed} of ${rows.length} nodes needed, ${up} up)`
-      : `${status.leaderId} leads term ${status.term ?? '?'}${why(status)}`;
+      : `${status.leaderId} leads term ${status.term ?? '?'}${elected(status)}`;
   return [
     `cluster ${status.clusterId ?? 'not founded yet'}: ${who}; ${up} of ${rows.length} nodes up, ${tolerates(up, rows.length)}`,
     '',
   ];
 }
 
-function why(status: ClusterStatus): string {
+function elected(status: ClusterStatus): string {
   const leader = status.nodes.find((node) => node.status?.nodeId === status.leaderId);
   const election = leader?.status?.groups[0]?.lastElection;
   return election === null || election === undefined ? '' : ` (${election.why})`;

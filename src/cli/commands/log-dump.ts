@@ -2,13 +2,12 @@ import path from 'node:path';
 import { EntryKind } from '../../base/entry.ts';
 import { FileDisk } from '../../platform/file-disk.ts';
 import { dumpLog, type DumpItem } from '../../wal/index.ts';
-import { number, type Command } from '../command.ts';
+import { positive, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
+import { ItemWriter, type ItemForms } from '../item-writer.ts';
+import { dateTimeOf } from '../log-line.ts';
 import { offline } from '../offline.ts';
-import { writeOut } from '../output.ts';
 import { printable } from '../printable.ts';
-
-const WRITE_LINES = 1000;
 
 export const logDump: Command = {
   path: 'log dump',
@@ -17,37 +16,46 @@ export const logDump: Command = {
   positionals: [{ name: 'dir', describe: 'data directory of a node', isRequired: true }],
   flags: [
     { name: 'from', type: 'number', describe: 'first index of entries to print', default: 1 },
-    { name: 'count', type: 'number', describe: 'entries at most' },
+    { name: 'count', type: 'number', describe: 'entries at most; default: all' },
   ],
+  examples: [['$0 log dump ./n1 --from 1000 --count 10', 'ten entries, and the blocks that hold them']],
   run: async (call) => {
     const directory = path.resolve(call.positionals.get('dir') ?? '.');
-    const from = number(call, 'from') ?? 1;
-    let left = number(call, 'count') ?? Number.POSITIVE_INFINITY;
-    const isJson = call.format === 'json' || call.format === 'ndjson';
+    const from = positive(call, 'from') ?? 1;
+    let left = positive(call, 'count') ?? Number.POSITIVE_INFINITY;
+    const writer = new ItemWriter(call.format, FORMS, call.now());
+    const items = offline(directory, () => dumpLog(new FileDisk(), directory))[Symbol.iterator]();
     let isRotten = false;
-    let lines: string[] = [];
-    const items = offline(() => dumpLog(new FileDisk(), directory))[Symbol.iterator]();
     for (;;) {
-      const next = offline(() => items.next());
-      if (next.done === true || left <= 0) break;
+      const next = offline(directory, () => items.next());
+      if (next.done === true) break;
       const item = next.value;
-      if (item.type === 'rot') isRotten = true;
-      if (item.type === 'entry' || item.type === 'block') {
-        const last = item.type === 'entry' ? item.index : item.firstIndex + item.entries - 1;
-        if (last < from) continue;
-        if (item.type === 'entry') left -= 1;
-      }
-      lines.push(isJson ? JSON.stringify(item) : describe(item));
-      if (lines.length < WRITE_LINES) continue;
-      await writeOut(`${lines.join('\n')}\n`);
-      lines = [];
+      if (lastIndexOf(item) < from) continue;
+      isRotten ||= item.type === 'rot';
+      if (!writer.add(item)) await writer.flush();
+      if (item.type === 'entry') left -= 1;
+      if (left === 0) break;
     }
-    if (lines.length > 0) await writeOut(`${lines.join('\n')}\n`);
+    await writer.end();
     return isRotten ? ExitCode.internal : ExitCode.ok;
   },
 };
 
+/** What stands around entries belongs to every selection. */
+function lastIndexOf(item: DumpItem): number {
+  if (item.type === 'entry') return item.index;
+  return item.type === 'block' ? item.firstIndex + item.entries - 1 : Number.POSITIVE_INFINITY;
+}
+
 const KIND_NAMES = new Map<number, string>(Object.entries(EntryKind).map(([name, kind]) => [kind, name]));
+
+const FORMS: ItemForms<DumpItem> = {
+  kind: 'LogDump',
+  plural: 'items',
+  head: null,
+  object: (item) => item,
+  line: describe,
+};
 
 function describe(item: DumpItem): string {
   switch (item.type) {
@@ -57,7 +65,7 @@ function describe(item: DumpItem): string {
       return `  block at ${item.position}: sequence ${item.sequence}, ${item.entries} entries from ${item.firstIndex}, ${item.bytes} bytes${item.truncates ? ', truncates' : ''}`;
     case 'entry': {
       const kind = KIND_NAMES.get(item.kind) ?? `kind ${item.kind}`;
-      return `    entry ${item.index}: term ${item.term}, ${kind}, ${item.records} records, ${item.bytes} bytes, ${new Date(item.time).toISOString()}, checksum ${item.checksum.toString(16).padStart(8, '0')}`;
+      return `    entry ${item.index}: term ${item.term}, ${kind}, ${item.records} records, ${item.bytes} bytes, ${dateTimeOf(item.time)}, checksum ${item.checksum.toString(16).padStart(8, '0')}`;
     }
     case 'sealed':
       return `  sealed at ${item.position}${item.footerVerifies ? '' : ': its index does not verify'}`;

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { FileDisk } from '../../platform/file-disk.ts';
-import { verifyLog } from '../../wal/index.ts';
+import { verifyLog, type LogReport } from '../../wal/index.ts';
 import type { Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { offline } from '../offline.ts';
@@ -14,7 +14,7 @@ export const logVerify: Command = {
   flags: [],
   run: async (call) => {
     const directory = path.resolve(call.positionals.get('dir') ?? '.');
-    const report = offline(() => verifyLog(new FileDisk(), directory));
+    const report = offline(directory, () => verifyLog(new FileDisk(), directory));
     await writeAnswer(
       {
         kind: 'LogReport',
@@ -25,12 +25,7 @@ export const logVerify: Command = {
             ? []
             : ['the record of votes is lost or behind the log: this node will not vote']),
         ],
-        headline: [
-          report.firstBad === null
-            ? `good: ${report.segments} segments, entries ${report.firstIndex} to ${report.lastIndex}`
-            : `DAMAGED: ${report.firstBad.what} in ${report.firstBad.file} at byte ${report.firstBad.position}; good up to index ${report.lastIndex}`,
-          '',
-        ],
+        headline: [headline(report), ''],
         table: () => [
           ['OK', 'FIRST', 'LAST', 'TERM', 'SEGMENTS', 'BLOCKS', 'BYTES', 'TORN', 'PROVEN'],
           [
@@ -52,3 +47,11 @@ export const logVerify: Command = {
     return report.ok ? ExitCode.ok : ExitCode.internal;
   },
 };
+
+function headline({ firstBad, firstIndex, lastIndex, segments }: LogReport): string {
+  if (firstBad !== null) {
+    return `DAMAGED: ${firstBad.what}, in ${firstBad.file} at byte ${firstBad.position}; good up to index ${lastIndex}`;
+  }
+  if (lastIndex < firstIndex) return 'good, and without an entry';
+  return `good: entries ${firstIndex} to ${lastIndex} in ${segments} ${segments === 1 ? 'segment' : 'segments'}`;
+}

@@ -3,7 +3,7 @@ import { CliError } from '../cli-error.ts';
 import { text, type Command } from '../command.ts';
 import { giveOrder } from '../control.ts';
 import { ExitCode } from '../exit-code.ts';
-import { say } from '../output.ts';
+import { writeAnswer } from '../output.ts';
 
 export const nodeRestart: Command = {
   path: 'node restart',
@@ -14,7 +14,7 @@ export const nodeRestart: Command = {
     {
       name: 'data',
       type: 'string',
-      describe: 'directory of the cluster (default: the one `up` last started from here)',
+      describe: 'directory of the cluster; default: the one `up` last started from here',
     },
   ],
   run: async (call) => {
@@ -22,7 +22,11 @@ export const nodeRestart: Command = {
     const node = call.positionals.get('node') ?? '';
     const result = await giveOrder({ do: 'restart', node }, data === null ? null : path.resolve(data));
     if (!result.ok) throw new CliError('NOT_FOUND', ExitCode.notFound, result.message);
-    say(result.message);
+    await writeAnswer(
+      { kind: 'NodeRestarted', data: { node, message: result.message }, table: () => [[result.message]] },
+      call.format,
+      call.now(),
+    );
     return ExitCode.ok;
   },
 };

@@ -1,13 +1,16 @@
-import type { LogRecord } from '../../client/index.ts';
-import { CliError, usageError } from '../cli-error.ts';
+import { AbortedError, type LogRecord } from '../../client/index.ts';
+import { CliError } from '../cli-error.ts';
 import { withClient } from '../cluster-client.ts';
-import { flag, number, type Call, type Command } from '../command.ts';
+import { flag, positive, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
-import { API_VERSION, writeOut, type OutputFormat } from '../output.ts';
+import { ItemWriter, type ItemForms } from '../item-writer.ts';
+import { timeOf } from '../log-line.ts';
+import { ANSWER_FORMATS, type OutputFormat } from '../output.ts';
 import { printable } from '../printable.ts';
 
 const LINE_FEED = 10;
-const WRITE_BYTES = 256 * 1024;
+const INDEX_WIDTH = 10;
+const TERM_WIDTH = 4;
 
 export const read: Command = {
   path: 'read',
@@ -15,7 +18,7 @@ export const read: Command = {
   isClient: true,
   flags: [
     { name: 'from', type: 'number', describe: 'first index', default: 1 },
-    { name: 'count', type: 'number', describe: 'records at most' },
+    { name: 'count', type: 'number', describe: 'records at most; default: all' },
     {
       name: 'follow',
       alias: 'F',
@@ -23,25 +26,65 @@ export const read: Command = {
       describe: 'go on with what comes, until interrupted',
       default: false,
     },
+    {
+      name: 'output',
+      alias: 'o',
+      type: 'string',
+      describe:
+        'form of the records; raw: payloads only, a line each; default: table on a terminal, else raw',
+      choices: [...ANSWER_FORMATS, 'raw'],
+      inConfig: true,
+    },
   ],
   examples: [
-    ['$0 read', 'everything, payloads only when piped'],
-    ['$0 read --follow -o ndjson', 'one JSON object for each record, as they come'],
+    ['$0 read', 'everything; payloads only when piped'],
+    ['$0 read --from 1000 --count 10 -o ndjson', 'ten records, one JSON object for each'],
+    ['$0 read --follow', 'everything, and what comes'],
   ],
-  run: async (call) =>
-    withClient(call, async (client) => {
-      const from = index(call, 'from') ?? 1;
-      const count = index(call, 'count');
-      const format = formatOf(call);
-      const stopped = new AbortController();
-      if (flag(call, 'follow')) process.once('SIGINT', () => stopped.abort());
-      const records = flag(call, 'follow')
-        ? client.tail({ from, signal: stopped.signal })
-        : client.read({ from, ...(count === null ? {} : { count }) });
-      await print(records, format, count ?? Number.POSITIVE_INFINITY, flag(call, 'follow'), call);
-      return ExitCode.ok;
-    }),
+  run: async (call) => {
+    const from = positive(call, 'from') ?? 1;
+    const count = positive(call, 'count');
+    const isFollowing = flag(call, 'follow');
+    return withClient(call, async (client) => {
+      if (!isFollowing) {
+        const records = client.read({ from, ...(count === null ? {} : { count }) });
+        await print(records, call, { count, isFollowing });
+        return ExitCode.ok;
+      }
+      const interrupted = new AbortController();
+      process.once('SIGINT', () => interrupted.abort());
+      const records = client.tail({ from, signal: interrupted.signal });
+      return print(records, call, { count, isFollowing }).then(
+        () => ExitCode.ok,
+        (error: unknown) => {
+          if (error instanceof AbortedError) return ExitCode.interrupted;
+          throw error;
+        },
+      );
+    });
+  },
 };
+
+async function print(
+  records: AsyncIterable<LogRecord>,
+  call: Call,
+  { count, isFollowing }: { count: number | null; isFollowing: boolean },
+): Promise<void> {
+  const writer = new ItemWriter(formatOf(call), FORMS, call.now());
+  let left = count ?? Number.POSITIVE_INFINITY;
+  try {
+    if (isFollowing) await writer.flush();
+    for await (const record of records) {
+      const hasRoom = writer.add(record);
+      if (!hasRoom || isFollowing) await writer.flush();
+      left -= 1;
+      if (left === 0) break;
+    }
+  } finally {
+    // Also where it ends badly: what was read is printed, and what is printed is whole.
+    await writer.end();
+  }
+}
 
 /** Raw when piped, a table for eyes. */
 function formatOf(call: Call): OutputFormat {
@@ -49,104 +92,48 @@ function formatOf(call: Call): OutputFormat {
   return process.stdout.isTTY ? 'table' : 'raw';
 }
 
-async function print(
-  records: AsyncIterable<LogRecord>,
-  format: OutputFormat,
-  count: number,
-  isFollowing: boolean,
-  call: Call,
-): Promise<void> {
-  const collected: object[] = [];
-  let pending: Uint8Array[] = [];
-  let pendingBytes = 0;
-  let printed = 0;
-  const flush = async (): Promise<void> => {
-    if (pending.length === 0) return;
-    const out = Buffer.concat(pending);
-    pending = [];
-    pendingBytes = 0;
-    await writeOut(out);
-  };
-  if (format === 'table' || format === 'wide') await writeOut('     INDEX  TERM  TIME          DATA\n');
-  try {
-    for await (const record of records) {
-      if (format === 'json' || format === 'yaml') collected.push(asObject(record));
-      else {
-        const line = lineOf(record, format);
-        pending.push(line);
-        pendingBytes += line.length;
-        if (pendingBytes >= WRITE_BYTES || isFollowing) await flush();
-      }
-      printed += 1;
-      if (printed >= count) break;
-    }
-  } finally {
-    await flush();
-  }
-  if (format === 'json' || format === 'yaml') {
-    const envelope = {
-      apiVersion: API_VERSION,
-      kind: 'Records',
-      at: call.now().toISOString(),
-      sources: [],
-      data: { records: collected },
-      warnings: [],
+const FORMS: ItemForms<LogRecord> = {
+  kind: 'Records',
+  plural: 'records',
+  head: `${'INDEX'.padStart(INDEX_WIDTH)}  ${'TERM'.padStart(TERM_WIDTH)}  TIME          DATA`,
+  object: (record) => {
+    const { data, encoding } = asText(record.data);
+    return {
+      index: record.index,
+      ...(record.ordinal === 0 ? {} : { ordinal: record.ordinal }),
+      term: record.term,
+      time: record.time,
+      data,
+      ...(encoding === null ? {} : { encoding }),
     };
-    await writeOut(`${JSON.stringify(envelope, null, 2)}\n`);
-  }
-}
-
-const LF = Buffer.from('\n');
-
-function lineOf(record: LogRecord, format: OutputFormat): Uint8Array {
-  if (format === 'raw') {
+  },
+  line: (record) => {
+    const place = record.ordinal === 0 ? String(record.index) : `${record.index}.${record.ordinal}`;
+    const { data, encoding } = asText(record.data);
+    const shown = printable(encoding === null ? data : `${encoding}:${data}`);
+    return `${place.padStart(INDEX_WIDTH)}  ${String(record.term).padStart(TERM_WIDTH)}  ${timeOf(record.time)}  ${shown}`;
+  },
+  raw: (record) => {
     if (record.data.includes(LINE_FEED)) {
       throw new CliError(
         'LINE_FEED_IN_RECORD',
         ExitCode.usage,
-        `record ${record.index}.${record.ordinal} contains a line feed, which raw output uses between records`,
-        {
-          next: 'use -o ndjson',
-        },
+        `record ${record.index}.${record.ordinal} contains a line feed, which stands between records in raw output`,
+        { next: 'use -o ndjson' },
       );
     }
-    return Buffer.concat([record.data, LF]);
-  }
-  if (format === 'ndjson') return Buffer.from(`${JSON.stringify(asObject(record))}\n`);
-  const time = new Date(record.time).toISOString().slice(11, 23);
-  const { data, encoding } = asText(record.data);
-  const shown = printable(encoding === null ? data : `base64:${data}`);
-  return Buffer.from(
-    `${String(record.index).padStart(10)}  ${String(record.term).padStart(4)}  ${time}  ${shown}\n`,
-  );
-}
-
-function asObject(record: LogRecord): object {
-  const { data, encoding } = asText(record.data);
-  return {
-    index: record.index,
-    ...(record.ordinal === 0 ? {} : { ordinal: record.ordinal }),
-    term: record.term,
-    time: record.time,
-    data,
-    ...(encoding === null ? {} : { encoding }),
-  };
-}
+    // A terminal obeys what it is sent; whoever pipes gets the bytes as they are.
+    return process.stdout.isTTY ? Buffer.from(printable(new TextDecoder().decode(record.data))) : record.data;
+  },
+};
 
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Text as it is; what is no UTF-8 as base64. */
 function asText(bytes: Uint8Array): { data: string; encoding: 'base64' | null } {
   try {
     return { data: STRICT_UTF8.decode(bytes), encoding: null };
   } catch {
     return { data: Buffer.from(bytes).toString('base64'), encoding: 'base64' };
   }
-}
-
-function index(call: Call, name: string): number | null {
-  const value = number(call, name);
-  if (value === null) return null;
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw usageError(`--${name} ${value} is not an integer in 1..2^53-1`);
-  return value;
 }

@@ -1,25 +1,27 @@
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
+import { DiskError, type DirectoryLock } from '../../base/ports/disk.ts';
 import type { NodeEvent } from '../../node/index.ts';
+import { FileDisk } from '../../platform/file-disk.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { flag, number, text, type Call, type Command } from '../command.ts';
-import { serveControl } from '../control.ts';
+import { ControlServer, type Order, type OrderResult } from '../control.ts';
 import { ElectionStory } from '../election-story.ts';
 import { ExitCode } from '../exit-code.ts';
 import {
-  controlSocket,
-  defaultDataDirectory,
-  isAlive,
+  defaultDirectory,
+  isVacant,
+  privateDirectory,
   readLocalCluster,
   rememberLastUp,
   writeLocalCluster,
-  type LocalCluster,
 } from '../local-cluster.ts';
+import { logLine } from '../log-line.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 import { say } from '../output.ts';
+import { consecutive, freeRun, isPort, takenPorts } from '../ports.ts';
 import { printable } from '../printable.ts';
-import { Supervisor } from '../supervisor.ts';
-import { NODE_FLAGS } from './start.ts';
+import { Supervisor, type SupervisedNode } from '../supervisor.ts';
 
 const HOST = '127.0.0.1';
 const PORT_FIRST = 7101;
@@ -34,18 +36,18 @@ export const up: Command = {
     {
       name: 'nodes',
       type: 'number',
-      describe: `how many, 1 to ${NODES_MAX} (default ${NODES_DEFAULT}, or as many as the data directory has)`,
+      describe: `how many, 1 to ${NODES_MAX}; default: ${NODES_DEFAULT}, or as many as the directory has`,
     },
     {
       name: 'data',
       type: 'string',
       describe:
-        'directory of the cluster (default ./.dledger); the same one again goes on with what is there',
+        'directory of the cluster; the same one again goes on with what is there; default: ./.dledger',
     },
     {
       name: 'ports',
       type: 'number',
-      describe: `first port; the nodes take this and the following (default ${PORT_FIRST}, or free ones if these are taken)`,
+      describe: `first port, the nodes take it and the following; default: ${PORT_FIRST}, or the next that are free`,
     },
     ...NODE_FLAGS,
     {
@@ -58,161 +60,182 @@ export const up: Command = {
   ],
   examples: [
     ['$0 up', 'three nodes'],
-    ['$0 up --nodes 5 --data /tmp/five', 'five, elsewhere'],
+    ['$0 up --nodes 5 --data ./five', 'five, elsewhere'],
   ],
-  run: async (call) => runUp(call),
+  run: async (call) => {
+    const directory = path.resolve(text(call, 'data') ?? defaultDirectory());
+    const lock = lockCluster(directory);
+    try {
+      return await runUp(call, directory);
+    } finally {
+      lock.release();
+    }
+  },
 };
 
-async function runUp(call: Call): Promise<number> {
-  const dataDirectory = path.resolve(text(call, 'data') ?? defaultDataDirectory());
-  makeDirectory(dataDirectory);
-  const cluster = await settleCluster(call, dataDirectory);
-  writeLocalCluster(dataDirectory, { ...cluster, upPid: process.pid });
-  rememberLastUp(dataDirectory);
-  const story = new ElectionStory();
-  const isVerbose = flag(call, 'verbose');
-  const supervisor = new Supervisor(cluster.nodes, dataDirectory, passOn(call), {
-    onEvent: (id, event) => {
-      if (isVerbose) say(line(id, event));
-      else if (event.level === 'error') say(line(id, event));
-      for (const told of story.hear(id, event)) say(told);
-      if (story.isFirstLeader(event)) showNext(supervisor, id);
-    },
-    onLine: (id, told) => say(`${id}: ${printable(told)}`),
-    onDeath: (id, how) =>
-      say(
-        `✗ ${id} ended (${how}); start it again with: ${binary()} node restart ${id}   (log: ${supervisor.logFile(id)})`,
-      ),
-  });
-  say(
-    `starting ${cluster.nodes.map((node) => `${node.id} on ${node.address}`).join(', ')}; data in ${dataDirectory}`,
-  );
-  for (const { id } of cluster.nodes) supervisor.start(id);
-  await untilStopped(supervisor, dataDirectory);
+async function runUp(call: Call, directory: string): Promise<number> {
+  const nodes = await settleNodes(call, directory);
+  const supervisor = makeSupervisor(call, nodes, directory);
+  const stopped = new Stopped();
+  const control = await ControlServer.open(directory, async (order) => carryOut(order, supervisor, stopped));
+  writeLocalCluster(directory, { nodes, control: control.path });
+  rememberLastUp(directory);
+  const where = nodes.map((node) => `${node.id} on ${node.address}`).join(', ');
+  say(`starting ${where}; data in ${printable(directory)}`);
+  supervisor.startAll();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopped.ask());
+  await stopped.asked;
   say('stopping all nodes');
   await supervisor.stopAll();
-  writeLocalCluster(dataDirectory, { ...cluster, upPid: null });
+  writeLocalCluster(directory, { nodes, control: null });
+  stopped.done();
+  control.close();
   return ExitCode.ok;
 }
 
-/** The cluster that lies in this directory, or a new one. */
-async function settleCluster(call: Call, dataDirectory: string): Promise<LocalCluster> {
-  const found = readLocalCluster(dataDirectory);
-  const nodes = number(call, 'nodes');
-  if (nodes !== null && (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX)) {
-    throw usageError(`--nodes ${nodes} is not an integer in 1..${NODES_MAX}`);
-  }
-  if (found === null) {
-    const ports = await choosePorts(number(call, 'ports'), nodes ?? NODES_DEFAULT);
-    return {
-      nodes: ports.map((port, at) => ({ id: `n${at + 1}`, address: `${HOST}:${port}` })),
-      upPid: null,
-    };
-  }
-  if (found.upPid !== null && isAlive(found.upPid) && fs.existsSync(controlSocket(dataDirectory))) {
-    throw new CliError(
-      'ALREADY_UP',
-      ExitCode.usage,
-      `the cluster in ${dataDirectory} is up already (pid ${found.upPid})`,
-      {
-        next: 'stop it with `dledger down`, or give another --data',
-      },
-    );
-  }
-  if (nodes !== null && nodes !== found.nodes.length) {
-    throw usageError(
-      `the cluster in ${dataDirectory} has ${found.nodes.length} nodes, not ${nodes}`,
-      'leave --nodes out to go on with it, or give another --data',
-    );
-  }
-  return found;
-}
+/** Somebody wants everything stopped, and somebody may wait until it is. */
+class Stopped {
+  readonly asked: Promise<void>;
+  readonly isDone: Promise<void>;
+  ask: () => void = () => undefined;
+  done: () => void = () => undefined;
 
-async function choosePorts(first: number | null, count: number): Promise<number[]> {
-  if (first !== null && (!Number.isInteger(first) || first < 1 || first + count > 65_536)) {
-    throw usageError(`--ports ${first} is not a port`);
-  }
-  const wanted = Array.from({ length: count }, (_, at) => (first ?? PORT_FIRST) + at);
-  const taken = (await Promise.all(wanted.map(async (port) => ((await isFree(port)) ? null : port)))).filter(
-    (port) => port !== null,
-  );
-  if (taken.length === 0) return wanted;
-  if (first !== null)
-    throw new CliError('PORT_IN_USE', ExitCode.usage, `ports in use: ${taken.join(', ')}`, {
-      next: 'give another --ports',
+  constructor() {
+    this.asked = new Promise((resolve) => {
+      this.ask = resolve;
     });
-  return Promise.all(wanted.map(async () => freePort()));
-}
-
-async function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, HOST, () => server.close(() => resolve(true)));
-  });
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen(0, HOST, () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
+    this.isDone = new Promise((resolve) => {
+      this.done = resolve;
     });
-  });
+  }
 }
 
-async function untilStopped(supervisor: Supervisor, dataDirectory: string): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const control = serveControl(controlSocket(dataDirectory), supervisor, () => end());
-    const end = (): void => {
-      control.close();
-      resolve();
-    };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
-  });
+async function carryOut(order: Order, supervisor: Supervisor, stopped: Stopped): Promise<OrderResult> {
+  if (order.do === 'down') {
+    stopped.ask();
+    await stopped.isDone;
+    return { ok: true, message: `stopped ${supervisor.ids.join(', ')}` };
+  }
+  if (!supervisor.ids.includes(order.node)) {
+    return { ok: false, message: `there is no ${order.node}; there are ${supervisor.ids.join(', ')}` };
+  }
+  const wasRunning = supervisor.pid(order.node) !== null;
+  await supervisor.restart(order.node);
+  const how = wasRunning ? 'restarted' : 'started';
+  return { ok: true, message: `${order.node} ${how} (pid ${supervisor.pid(order.node) ?? '?'})` };
 }
 
-function makeDirectory(directory: string): void {
+function makeSupervisor(call: Call, nodes: readonly SupervisedNode[], directory: string): Supervisor {
+  const story = new ElectionStory();
+  const isVerbose = flag(call, 'verbose');
+  let isFirst = true;
+  const supervisor = new Supervisor(nodes, directory, passOn(call), {
+    onEvent: (id, event: NodeEvent) => {
+      if (isVerbose || event.level === 'error') say(logLine(id, event));
+      const told = story.hear(id, event);
+      for (const line of told) say(line);
+      if (event.code !== 'election-won' || !isFirst) return;
+      isFirst = false;
+      showNext(supervisor.pid(id));
+    },
+    onLine: (id, line) => say(`${id}: ${printable(line)}`),
+    onDeath: (id, how) => {
+      const restart = `${binary()} node restart ${id}`;
+      say(`✗ ${id} ended (${how}); start it again with: ${restart}   (its log: ${supervisor.logFile(id)})`);
+    },
+  });
+  return supervisor;
+}
+
+/** Makes the directory if it is not there and holds it, so that one cluster is never up twice. */
+function lockCluster(directory: string): DirectoryLock {
+  const locked = privateDirectory(directory);
   try {
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (readLocalCluster(directory) === null && !isVacant(directory)) {
+      throw usageError(
+        `${directory} is not empty, and no cluster was made in it`,
+        'give an empty or a new directory to --data',
+      );
+    }
+    const disk = new FileDisk();
+    disk.mkdirSync(locked);
+    return disk.lockDirectorySync(locked);
   } catch (error) {
+    if (error instanceof CliError) throw error;
+    if (error instanceof DiskError && error.code === 'ELOCKED') {
+      throw new CliError(
+        'ALREADY_UP',
+        ExitCode.usage,
+        `the cluster in ${directory} is up already: ${error.message}`,
+        { next: 'stop it with `dledger down`, or give another --data', cause: error },
+      );
+    }
     throw usageError(
-      `cannot make the data directory ${directory}: ${(error as Error).message}`,
+      `cannot use the directory ${directory}: ${(error as Error).message}`,
       'give another --data',
     );
   }
 }
 
-/** What was set for the nodes. */
-function passOn(call: Call): string[] {
-  return NODE_FLAGS.flatMap((candidate) => {
-    const value = call.values.get(candidate.name);
-    return value === undefined || value === candidate.default
-      ? []
-      : [`--${candidate.name}`, ...(value === true ? [] : [String(value)])];
+/** The nodes of the cluster that lies in this directory, or of a new one. */
+async function settleNodes(call: Call, directory: string): Promise<readonly SupervisedNode[]> {
+  const nodes = number(call, 'nodes');
+  const first = number(call, 'ports');
+  if (nodes !== null && (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX)) {
+    throw usageError(`--nodes ${nodes} is not an integer in 1..${NODES_MAX}`);
+  }
+  if (first !== null && !(isPort(first) && isPort(first + NODES_MAX))) {
+    throw usageError(`--ports ${first} is no port with room for ${NODES_MAX}`);
+  }
+  const found = readLocalCluster(directory);
+  if (found === null) {
+    const ports = await choosePorts(first, nodes ?? NODES_DEFAULT);
+    return ports.map((port, at) => ({ id: `n${at + 1}`, address: `${HOST}:${port}` }));
+  }
+  const addresses = found.nodes.map((node) => node.address).join(', ');
+  const next = 'leave the flag out to go on with it, or give another --data';
+  if (nodes !== null && nodes !== found.nodes.length) {
+    throw usageError(`the cluster in ${directory} has ${found.nodes.length} nodes, not ${nodes}`, next);
+  }
+  if (first !== null && found.nodes[0]?.address !== `${HOST}:${first}`) {
+    throw usageError(`the cluster in ${directory} is on ${addresses}, not on ${first}`, next);
+  }
+  return found.nodes;
+}
+
+async function choosePorts(first: number | null, count: number): Promise<number[]> {
+  if (first === null) return freeRun(PORT_FIRST, count);
+  const wanted = consecutive(first, count);
+  const taken = await takenPorts(wanted);
+  if (taken.length === 0) return wanted;
+  throw new CliError('PORT_IN_USE', ExitCode.usage, `in use: ${taken.join(', ')}`, {
+    next: 'give another first port to --ports, or leave it out to have free ones chosen',
   });
 }
 
-function line(id: string, event: NodeEvent): string {
-  return `${new Date(event.at).toISOString().slice(11, 23)} ${event.level.padEnd(5)} ${id} ${printable(event.text)}`;
+/** What was set for the nodes. */
+function passOn(call: Call): string[] {
+  return NODE_FLAGS.flatMap(({ name }) => {
+    const value = call.values.get(name);
+    return value === undefined || value === false ? [] : [`--${name}${value === true ? '' : `=${value}`}`];
+  });
 }
 
-function showNext(supervisor: Supervisor, leader: string): void {
-  const command = binary();
-  say('');
-  say('the cluster is up. In another terminal:');
-  say(`  ${command} append -d "hello"        store a record; a majority has it on disk when this returns`);
-  say(`  ${command} read                     read it back`);
-  say(`  ${command} cluster status           who leads, and how far everybody is`);
-  say(
-    `  kill -9 ${supervisor.pid(leader) ?? '?'}${' '.repeat(Math.max(1, 26 + command.length - String(supervisor.pid(leader)).length - 8))}kill the leader, and watch another take over`,
-  );
-  say('Ctrl-C stops all nodes; the same command goes on where they stopped.');
-  say('');
+function showNext(leaderPid: number | null): void {
+  const rows = [
+    [`${binary()} append -d "hello"`, 'store a record; a majority has it on disk when this returns'],
+    [`${binary()} read`, 'read it back'],
+    [`${binary()} cluster status`, 'who leads, and how far everybody is'],
+    [`kill -9 ${leaderPid ?? 'PID'}`, 'kill the leader, and watch another take over'],
+  ] as const;
+  const width = Math.max(...rows.map(([command]) => command.length)) + 3;
+  say('\nthe cluster is up. In another terminal, from this directory:');
+  for (const [command, about] of rows) say(`  ${command.padEnd(width)}${about}`);
+  say('Ctrl-C stops all nodes; the same command goes on where they stopped.\n');
 }
 
+/** How the person at the terminal reaches this program, in a clone and where it is installed. */
 function binary(): string {
   return fs.existsSync('bin/dledger') ? './bin/dledger' : 'dledger';
 }
