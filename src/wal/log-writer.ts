@@ -22,8 +22,8 @@ import { emptySegment, type Segment } from './segment.ts';
 import { SpareSegment, type PreparedFile } from './spare-segment.ts';
 import { bytesOf } from './work.ts';
 
-/** A new segment has at least this many bytes (unless segments are smaller), even if the spare is still growing. */
-const SEGMENT_HEAD_START_BYTES: number = 4 * 1024 * 1024;
+/** The spare is zeroed at least this far, whatever the active segment holds. */
+const SPARE_HEAD_START_BYTES: number = 4 * 1024 * 1024;
 
 export interface LogWriterOptions {
   readonly disk: Disk;
@@ -121,9 +121,8 @@ export class LogWriter {
    * durable before the next is begun: the footer, the new header, the new name.
    */
   roll(entryBytes: number, done: (error: Error | null) => void): void {
-    const headStart = Math.min(this.#segmentBytes, SEGMENT_HEAD_START_BYTES);
     const needed = SEGMENT_HEADER_BYTES + this.#needs(entryBytes) + this.#map.footerBytesMax;
-    this.#spare.take(Math.max(headStart, needed), (error, prepared) => {
+    this.#spare.take(Math.max(this.#segmentBytes, needed), (error, prepared) => {
       if (prepared === null) done(error);
       else this.#seal(prepared, done);
     });
@@ -200,7 +199,7 @@ export class LogWriter {
 
   #prepareSpare(): void {
     // Twice as fast as the active segment fills: complete when it is half full, and no burst of zeros before.
-    this.#spare.prepare(Math.min(this.#segmentBytes, SEGMENT_HEAD_START_BYTES + 2 * this.#active.end));
+    this.#spare.prepare(Math.min(this.#segmentBytes, SPARE_HEAD_START_BYTES + 2 * this.#active.end));
   }
 
   #checksumBefore(firstIndex: LogIndex): number {

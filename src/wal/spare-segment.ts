@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Disk, DiskFile } from '../base/ports/disk.ts';
+import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import { SPARE_NAME } from './format.ts';
 
 /** Zeros are written in steps of this many bytes, each synced, so that no step holds up the disk for long. */
@@ -46,16 +46,18 @@ export class SpareSegment {
    */
   prepare(bytes: number): void {
     if (this.#isResting) return;
-    const step = this.#zeros.length;
-    this.#goal = Math.max(this.#goal, Math.ceil(bytes / step) * step);
+    this.#goal = Math.max(this.#goal, this.#wholeSteps(bytes));
     this.#step();
   }
 
-  /** Gives the file away once it has at least this many bytes. It is closed, if not used, by whoever took it. */
+  /**
+   * Gives the file away, with at least this many bytes: what is not zeroed by then is a hole, which reads as zeros and
+   * costs the log its head start on the journal, but nobody waits for zeros while records wait for the log. It is
+   * closed, if not used, by whoever took it.
+   */
   take(bytesMin: number, done: (error: Error | null, file: PreparedFile | null) => void): void {
     this.#taker = { bytesMin, done };
     this.#isResting = false;
-    this.prepare(bytesMin);
     if (!this.#isStepping) this.#giveAway();
   }
 
@@ -86,8 +88,8 @@ export class SpareSegment {
     if (this.#closed) return;
     if (error === null) {
       this.#bytes += bytes;
-      this.#giveAway();
-      this.#step();
+      if (this.#taker === null) this.#step();
+      else this.#giveAway();
       return;
     }
     // Whatever room there is belongs to the log: give back what the spare took. It is begun anew when it is needed.
@@ -101,13 +103,28 @@ export class SpareSegment {
 
   #giveAway(): void {
     const taker = this.#taker;
-    if (taker === null || this.#file === null || this.#bytes < taker.bytesMin) return;
-    const prepared = { file: this.#file, path: this.#path, bytes: this.#bytes };
+    if (taker === null) return;
     this.#taker = null;
+    const bytes = Math.max(this.#bytes, this.#wholeSteps(taker.bytesMin));
+    try {
+      this.#file ??= this.#disk.openSync(this.#path, 'create');
+      if (this.#bytes < bytes) this.#file.writevSync([new Uint8Array(1)], bytes - 1);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#discard();
+      taker.done(error, null);
+      return;
+    }
+    const prepared = { file: this.#file, path: this.#path, bytes };
     this.#file = null;
     this.#bytes = 0;
     this.#goal = 0;
     taker.done(null, prepared);
+  }
+
+  #wholeSteps(bytes: number): number {
+    const step = this.#zeros.length;
+    return Math.ceil(bytes / step) * step;
   }
 
   #discard(): void {
