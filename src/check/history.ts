@@ -33,7 +33,7 @@ export type HistoryEvent =
   | { readonly type: 'read-failed'; readonly operation: number }
   /** A node acts as the leader of a term. */
   | { readonly type: 'leader'; readonly node: string; readonly term: number }
-  /** A node, on this data directory, is in a term. */
+  /** This term is on the disk of a node. A wiped disk is another incarnation. */
   | { readonly type: 'term'; readonly node: string; readonly incarnation: number; readonly term: number };
 
 export interface ReadRecord {

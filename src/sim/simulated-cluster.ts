@@ -33,6 +33,8 @@ export interface SimulatedClusterOptions {
 interface Machine {
   readonly id: string;
   disk: CrashableDisk;
+  /** How many disks this machine has had. */
+  disks: number;
   process: SimulatedProcess | null;
   node: DledgerNode | null;
   core: RaftCore | null;
@@ -121,9 +123,11 @@ export class SimulatedCluster {
   /** SIGTERM: the process says goodbye, hands leadership over first if it has it, and ends. */
   shutDown(id: string, timeoutMs: number): void {
     const { process, node } = this.machine(id);
-    node?.stop({ handOver: true, timeoutMs }, () => {
-      if (this.machine(id).process === process) this.kill(id);
-    });
+    process?.clock.defer(() =>
+      node?.stop({ handOver: true, timeoutMs }, () => {
+        if (this.machine(id).process === process) this.kill(id);
+      }),
+    );
   }
 
   /** SIGKILL: what the page cache holds stays. */
@@ -145,6 +149,7 @@ export class SimulatedCluster {
     const machine = this.machine(id);
     this.#end(machine);
     machine.disk = this.#newDisk(id);
+    machine.disks += 1;
     machine.fatal = null;
   }
 
@@ -237,7 +242,16 @@ export class SimulatedCluster {
   }
 
   #newMachine(id: string): Machine {
-    return { id, disk: this.#newDisk(id), process: null, node: null, core: null, fatal: null, events: [] };
+    return {
+      id,
+      disk: this.#newDisk(id),
+      disks: 1,
+      process: null,
+      node: null,
+      core: null,
+      fatal: null,
+      events: [],
+    };
   }
 
   #newDisk(id: string): CrashableDisk {

@@ -1,0 +1,293 @@
+import type { Prng } from '../base/prng.ts';
+import type { NodeError } from '../node/index.ts';
+import { SimulatedCrash } from './crashable-disk.ts';
+import type { SimulatedCluster } from './simulated-cluster.ts';
+import { exponential } from './simulated-client.ts';
+import { FAULT_KINDS, type FaultKind, type Scenario } from './swarm.ts';
+import type { Trace } from './trace.ts';
+
+/**
+ * Breaks things, and mends them after a while. Whatever it does is something that the cluster must survive: it keeps
+ * account of what is broken, so that a disk is wiped only while all that was ever acknowledged is on the others.
+ */
+export class Nemesis {
+  readonly counts: Record<FaultKind, number>;
+  readonly #cluster: SimulatedCluster;
+  readonly #scenario: Scenario;
+  readonly #trace: Trace;
+  readonly #prng: Prng;
+  readonly #hosts: readonly string[];
+  readonly #cuts = new Map<string, { readonly from: string; readonly to: string }>();
+  readonly #slow = new Map<string, number>();
+  /** Disks that were told to fail: their nodes may end. */
+  readonly #failing = new Set<string>();
+  #wiped: string | null = null;
+  #isActive = true;
+
+  /** @param clients hosts that may be cut off too. */
+  constructor(
+    cluster: SimulatedCluster,
+    scenario: Scenario,
+    trace: Trace,
+    prng: Prng,
+    clients: readonly string[],
+  ) {
+    this.#cluster = cluster;
+    this.#scenario = scenario;
+    this.#trace = trace;
+    this.#prng = prng;
+    this.#hosts = [...cluster.ids, ...clients];
+    this.counts = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+    for (const kind of FAULT_KINDS) if (scenario.faultsPerSecond[kind] > 0) this.#schedule(kind);
+  }
+
+  /** What this machine's disk takes longer at the moment. */
+  slowMs(id: string): number {
+    return this.#slow.get(id) ?? 0;
+  }
+
+  /** A process ended by itself. @returns whether that was to be expected. */
+  onFatal(id: string, error: NodeError): boolean {
+    const isExpected = this.#failing.has(id) && (error.code === 'DISK_FAILED' || error.code === 'DISK_FULL');
+    if (isExpected && this.#isActive) this.#startLater(id);
+    return isExpected;
+  }
+
+  /** Nothing is broken any more, and nothing will be: everybody runs. */
+  end(): void {
+    this.#isActive = false;
+    this.#trace.note('nemesis', 'everything is healed');
+    this.#cluster.network.healAll();
+    this.#cuts.clear();
+    this.#slow.clear();
+    for (const id of this.#cluster.ids) {
+      this.#mendDisk(id);
+      this.#cluster.continue(id);
+      if (!this.#cluster.isRunning(id)) this.#start(id);
+    }
+  }
+
+  #schedule(kind: FaultKind): void {
+    this.#later(exponential(this.#prng, 1000 / this.#scenario.faultsPerSecond[kind]), () => {
+      this.#inflict(kind);
+      this.#schedule(kind);
+    });
+  }
+
+  #later(delayMs: number, callback: () => void): void {
+    this.#cluster.clock.setTimer(delayMs, () => {
+      if (this.#isActive) callback();
+    });
+  }
+
+  #mendLater(callback: () => void): void {
+    this.#later(exponential(this.#prng, this.#scenario.brokenMs), callback);
+  }
+
+  #inflict(kind: FaultKind): void {
+    const id = this.#pick(this.#cluster.ids);
+    const what = this.#do(kind, id);
+    if (what === null) return;
+    this.counts[kind] += 1;
+    this.#trace.note('nemesis', what);
+  }
+
+  /** @returns what was done, or null where it could not be. */
+  #do(kind: FaultKind, id: string): string | null {
+    const cluster = this.#cluster;
+    switch (kind) {
+      case 'kill':
+        if (!cluster.isRunning(id)) return null;
+        cluster.kill(id);
+        this.#startLater(id);
+        return `kill ${id}`;
+      case 'power-cut':
+        // A machine whose process is dead already may lose its power too: what that one wrote was not all synced.
+        if (cluster.isRunning(id)) this.#startLater(id);
+        cluster.powerCut(id);
+        return `cut the power of ${id}`;
+      case 'power-cut-all':
+        for (const each of cluster.ids) {
+          if (cluster.isRunning(each)) this.#startLater(each);
+          cluster.powerCut(each);
+        }
+        return 'cut the power of all machines';
+      case 'crash-point':
+        return cluster.isRunning(id) ? this.#crashInside(id) : null;
+      case 'restart':
+        if (!cluster.isRunning(id)) return null;
+        cluster.shutDown(id, 500);
+        this.#mendLater(() => {
+          // One that stands still, or whose disk does, is not waited for.
+          if (cluster.isRunning(id)) cluster.kill(id);
+          this.#start(id);
+        });
+        return `shut ${id} down`;
+      case 'stop':
+        if (!cluster.isRunning(id)) return null;
+        cluster.stop(id);
+        this.#mendLater(() => {
+          this.#trace.note('nemesis', `continue ${id}`);
+          cluster.continue(id);
+        });
+        return `stop ${id}`;
+      case 'slow-disk':
+        this.#slow.set(id, this.#prng.between(10, 600));
+        this.#mendLater(() => this.#slow.delete(id));
+        return `the disk of ${id} takes ${this.#slow.get(id)} ms more`;
+      case 'failed-sync':
+      case 'failed-write':
+        return this.#failDisk(kind, id);
+      case 'wiped-disk':
+        return this.#wipe(id);
+      case 'one-way-cut':
+      case 'isolate':
+      case 'partition':
+      case 'reset':
+        return this.#disturb(kind, id);
+    }
+  }
+
+  #disturb(kind: 'one-way-cut' | 'isolate' | 'partition' | 'reset', id: string): string | null {
+    const others = this.#hosts.filter((host) => host !== id);
+    const other = this.#pick(others);
+    switch (kind) {
+      case 'reset':
+        this.#cluster.network.reset(id, other);
+        return `reset between ${id} and ${other}`;
+      case 'one-way-cut': {
+        const [from, to] = this.#prng.chance(0.5) ? [id, other] : [other, id];
+        this.#cut([from], [to], false);
+        return `cut ${from} → ${to}`;
+      }
+      case 'isolate': {
+        const isOneWay = this.#prng.chance(0.4);
+        if (isOneWay && this.#prng.chance(0.5)) this.#cut(others, [id], false);
+        else this.#cut([id], others, !isOneWay);
+        return `isolate ${id}${isOneWay ? ' in one direction' : ''}`;
+      }
+      case 'partition': {
+        const side = this.#hosts.filter(() => this.#prng.chance(0.5));
+        const rest = this.#hosts.filter((host) => !side.includes(host));
+        if (side.length === 0 || rest.length === 0) return null;
+        this.#cut(side, rest, this.#prng.chance(0.7));
+        return `partition [${side.join(' ')}] from [${rest.join(' ')}]`;
+      }
+    }
+  }
+
+  #cut(from: readonly string[], to: readonly string[], isBothWays: boolean): void {
+    const cuts: { from: string; to: string }[] = [];
+    for (const one of from) {
+      for (const other of to) {
+        cuts.push({ from: one, to: other });
+        if (isBothWays) cuts.push({ from: other, to: one });
+      }
+    }
+    for (const cut of cuts) {
+      this.#cuts.set(`${cut.from} ${cut.to}`, cut);
+      this.#cluster.network.cut(cut.from, cut.to);
+    }
+    this.#mendLater(() => {
+      this.#trace.note('nemesis', `heal [${from.join(' ')}] and [${to.join(' ')}]`);
+      for (const cut of cuts) {
+        this.#cuts.delete(`${cut.from} ${cut.to}`);
+        this.#cluster.network.heal(cut.from, cut.to);
+      }
+    });
+  }
+
+  #failDisk(kind: 'failed-sync' | 'failed-write', id: string): string | null {
+    if (!this.#cluster.isRunning(id)) return null;
+    this.#failing.add(id);
+    const disk = this.#cluster.disk(id);
+    if (kind === 'failed-sync') {
+      const after = this.#prng.below(20);
+      disk.failSync(() => true, 'EIO', after);
+      return `the disk of ${id} fails a sync after ${after} more`;
+    }
+    const bytes = this.#prng.below(20_000);
+    const code = this.#prng.chance(0.5) ? 'ENOSPC' : 'EIO';
+    disk.failWrite(() => true, code, bytes);
+    return `the disk of ${id} fails writes after ${bytes} bytes with ${code}`;
+  }
+
+  /** Dies between two operations on its disk, in the middle of a turn or of a recovery. */
+  #crashInside(id: string): string {
+    const cluster = this.#cluster;
+    const disk = cluster.disk(id);
+    const isPowerCut = this.#prng.chance(0.7);
+    let left = this.#prng.below(40);
+    disk.onOperation = (operation) => {
+      left -= 1;
+      if (left >= 0) return;
+      disk.onOperation = null;
+      if (!cluster.isRunning(id)) return;
+      this.#trace.note(
+        'nemesis',
+        `${id} dies before ${operation.kind} ${operation.path} at ${operation.position}`,
+      );
+      if (isPowerCut) cluster.powerCut(id);
+      else cluster.kill(id);
+      this.#startLater(id);
+      throw new SimulatedCrash(`${id} died before operation ${operation.number} of its disk`);
+    };
+    return `${id} is to die ${isPowerCut ? 'with its power ' : ''}after ${left} more operations of its disk`;
+  }
+
+  /**
+   * A disk may be lost where everything acknowledged is on a majority without it: all others run and are connected,
+   * nobody was wiped and is not back in full, and the rest is a majority by itself.
+   */
+  #wipe(id: string): string | null {
+    const cluster = this.#cluster;
+    if (cluster.ids.length < 3 || !this.#isWell()) return null;
+    this.#wiped = id;
+    cluster.wipe(id);
+    this.#startLater(id);
+    return `wipe the disk of ${id}`;
+  }
+
+  /** Nothing is broken, everybody is bound and holds all that anybody knows to be committed. */
+  #isWell(): boolean {
+    const cluster = this.#cluster;
+    if (this.#cuts.size > 0 || this.#failing.size > 0) return false;
+    if (cluster.ids.some((id) => cluster.machine(id).process?.isRunning !== true)) return false;
+    const cores = cluster.ids.map((id) => cluster.core(id));
+    const committed = Math.max(...cores.map((core) => core?.commitIndex ?? 0));
+    const isComplete = cores.every(
+      (core) =>
+        core !== null && core.durableIndex >= committed && core.commitIndex > 0 && core.status().eligible,
+    );
+    if (!isComplete) return false;
+    if (this.#wiped !== null) this.#trace.note('nemesis', `${this.#wiped} is back in full`);
+    this.#wiped = null;
+    return true;
+  }
+
+  #startLater(id: string): void {
+    this.#mendLater(() => this.#start(id));
+  }
+
+  #start(id: string): void {
+    if (this.#cluster.isRunning(id)) return;
+    this.#mendDisk(id);
+    this.#trace.note('nemesis', `start ${id}`);
+    this.#cluster.start(id);
+  }
+
+  #mendDisk(id: string): void {
+    const disk = this.#cluster.disk(id);
+    // After a failed sync comes, now and then, the loss of what only the page cache still shows.
+    if (this.#failing.has(id) && !this.#cluster.isRunning(id) && this.#prng.chance(0.5)) {
+      this.#cluster.powerCut(id);
+    }
+    disk.clearFaults();
+    if (!this.#isActive) disk.onOperation = null;
+    this.#failing.delete(id);
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    return items[this.#prng.below(items.length)] as T;
+  }
+}

@@ -1,0 +1,282 @@
+import { crc32 } from '../base/crc32.ts';
+import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { Network } from '../base/ports/network.ts';
+import type { Prng } from '../base/prng.ts';
+import type { LogIndex } from '../base/units.ts';
+import type { History } from '../check/index.ts';
+import type { Endpoint } from '../client/endpoint.ts';
+import { ProducerCore } from '../client/producer-core.ts';
+import { ReaderCore } from '../client/reader-core.ts';
+import type { LogRecord } from '../client/records.ts';
+import { RequestChannel } from '../client/request-channel.ts';
+import type { Consistency } from '../wire/client-codec.ts';
+import type { Scenario } from './swarm.ts';
+import type { Trace } from './trace.ts';
+
+/** What clients live in. */
+export interface ClientWorld {
+  readonly clock: Clock;
+  readonly network: (host: string) => Network;
+  readonly endpoints: readonly Endpoint[];
+  readonly history: History;
+  readonly trace: Trace;
+  readonly scenario: Scenario;
+  /** The highest index that any client was told of. */
+  highestIndex: number;
+}
+
+/** A value in the history for the payload of one record: its name, and a checksum of everything in it. */
+export function valueOf(payload: Uint8Array): string {
+  const space = payload.indexOf(0x20);
+  const name = new TextDecoder().decode(payload.subarray(0, space < 0 ? payload.length : space));
+  return `${name}/${crc32(payload).toString(16)}`;
+}
+
+/** A real producer that sends at random times and never twice the same. */
+export class SimulatedProducer {
+  readonly name: string;
+  readonly #world: ClientWorld;
+  readonly #prng: Prng;
+  readonly #core: ProducerCore;
+  readonly #encoder = new TextEncoder();
+  #sequence = 0;
+  #isDone = false;
+  #timer: TimerHandle | null = null;
+
+  constructor(name: string, world: ClientWorld, prng: Prng) {
+    this.name = name;
+    this.#world = world;
+    this.#prng = prng;
+    const { inFlightMax } = world.scenario;
+    this.#core = new ProducerCore(
+      {
+        endpoints: world.endpoints,
+        clusterId: null,
+        inFlightMax,
+        inFlightBytesMax: 1024 * 1024,
+        queueMax: 256,
+        queueBytesMax: 4 * 1024 * 1024,
+        // Small now and then, so that connections are replaced because their request ids are used up.
+        requestIdMax: prng.chance(0.2) ? 100 : 0xffffffff,
+      },
+      { network: world.network(name), clock: world.clock, prng: prng.fork() },
+    );
+    this.#next();
+  }
+
+  /** Appends that have not been answered. */
+  get pending(): number {
+    return this.#core.pending;
+  }
+
+  /** Sends nothing more. */
+  finish(): void {
+    this.#isDone = true;
+    this.#timer?.cancel();
+  }
+
+  #next(): void {
+    const { scenario, clock } = this.#world;
+    const isBurst = this.#prng.chance(0.2);
+    const delayMs = isBurst ? 0 : exponential(this.#prng, 1250 / scenario.operationsPerSecond);
+    this.#timer = clock.setTimer(delayMs, () => {
+      if (this.#isDone) return;
+      this.#send();
+      this.#next();
+    });
+  }
+
+  #send(): void {
+    const { history, trace, scenario } = this.#world;
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    const operation = history.nextOperation();
+    const count = this.#prng.chance(0.8) ? 1 : this.#prng.between(2, 4);
+    const payloads = Array.from({ length: count }, (_, at) =>
+      this.#payload(`${this.name}#${sequence}.${at}`),
+    );
+    const values = payloads.map(valueOf);
+    const timeoutMs = this.#prng.between(1, scenario.timeoutMsMax);
+    history.note({ type: 'append-invoked', operation, producer: this.name, sequence, values });
+    trace.note(this.name, `append ${sequence}: ${count} records, ${timeoutMs} ms`);
+    this.#core.send(payloads, timeoutMs, (error, index, term) => {
+      if (error === null) {
+        this.#world.highestIndex = Math.max(this.#world.highestIndex, index);
+        history.note({ type: 'append-ok', operation, index, term });
+        trace.note(this.name, `append ${sequence} is at ${index}, term ${term}`);
+        return;
+      }
+      history.note({ type: error.outcome === 'none' ? 'append-failed' : 'append-unknown', operation });
+      trace.note(this.name, `append ${sequence}: ${error.code}, outcome ${error.outcome}: ${error.message}`);
+    });
+  }
+
+  #payload(name: string): Uint8Array {
+    const bytes = this.#prng.below(this.#world.scenario.payloadBytesMax + 1);
+    return this.#encoder.encode(`${name} ${String.fromCharCode(97 + this.#prng.below(26)).repeat(bytes)}`);
+  }
+}
+
+interface Target {
+  readonly to: string;
+  readonly channel: RequestChannel;
+}
+
+/** Reads now and then: all from somewhere on, from the leader or from one node, or follows for a while. */
+export class SimulatedReader {
+  readonly name: string;
+  readonly #world: ClientWorld;
+  readonly #prng: Prng;
+  /** To the leader, and to each node. */
+  readonly #channels: readonly Target[];
+  #isDone = false;
+  #timer: TimerHandle | null = null;
+  #running = 0;
+
+  constructor(name: string, world: ClientWorld, prng: Prng) {
+    this.name = name;
+    this.#world = world;
+    this.#prng = prng;
+    const ports = (): ConstructorParameters<typeof RequestChannel>[1] => ({
+      network: world.network(name),
+      clock: world.clock,
+      prng: prng.fork(),
+    });
+    const { endpoints } = world;
+    this.#channels = [
+      { to: 'leader', channel: new RequestChannel({ endpoints, clusterId: null, wants: 'leader' }, ports()) },
+      ...endpoints.map((endpoint) => ({
+        to: endpoint.host,
+        channel: new RequestChannel({ endpoints: [endpoint], clusterId: null, wants: 'anyNode' }, ports()),
+      })),
+    ];
+    this.#next();
+  }
+
+  /** Reads that have not ended. */
+  get pending(): number {
+    return this.#running;
+  }
+
+  finish(): void {
+    this.#isDone = true;
+    this.#timer?.cancel();
+  }
+
+  #next(): void {
+    const { scenario, clock } = this.#world;
+    this.#timer = clock.setTimer(exponential(this.#prng, 4000 / scenario.operationsPerSecond), () => {
+      if (this.#isDone) return;
+      if (this.#running < 4) this.#read();
+      this.#next();
+    });
+  }
+
+  #read(): void {
+    const { highestIndex } = this.#world;
+    const place = this.#prng.chance(0.6) ? 0 : this.#prng.below(this.#channels.length);
+    const { to, channel } = this.#channels[place] as Target;
+    const from = this.#prng.chance(0.1) ? 1 : Math.max(1, highestIndex - this.#prng.below(100));
+    const consistency = to === 'leader' ? 'linearizable' : 'committed';
+    const isFollowing = this.#prng.chance(0.2);
+    const timeoutMs = this.#prng.between(100, 5000);
+    this.#running += 1;
+    const read = new RecordedRead(this.#world, `${this.name} at ${to}`, channel, {
+      from,
+      consistency,
+      isFollowing,
+      timeoutMs,
+    });
+    const closeMs = isFollowing ? timeoutMs : Number.POSITIVE_INFINITY;
+    read.run(closeMs, () => {
+      this.#running -= 1;
+    });
+  }
+}
+
+/** One read, and what it brought, into the history. */
+export class RecordedRead {
+  readonly #world: ClientWorld;
+  readonly #reader: string;
+  readonly #core: ReaderCore;
+  readonly #operation: number;
+  #closing: TimerHandle | null = null;
+  #records = 0;
+  /** Also told of each record. */
+  onRecord: ((record: LogRecord, value: string) => void) | null = null;
+
+  constructor(
+    world: ClientWorld,
+    reader: string,
+    channel: RequestChannel,
+    options: {
+      readonly from: number;
+      readonly consistency: Consistency;
+      readonly isFollowing: boolean;
+      readonly timeoutMs: number;
+    },
+  ) {
+    this.#world = world;
+    this.#reader = reader;
+    this.#operation = world.history.nextOperation();
+    const { from, consistency, isFollowing, timeoutMs } = options;
+    world.history.note({ type: 'read-invoked', operation: this.#operation, reader, from, consistency });
+    world.trace.note(
+      reader,
+      `read ${this.#operation} from ${from}, ${consistency}${isFollowing ? ', following' : ''}`,
+    );
+    this.#core = new ReaderCore(channel, world.clock, {
+      from: from as LogIndex,
+      to: null,
+      countMax: Number.POSITIVE_INFINITY,
+      isFollowing,
+      consistency,
+      timeoutMs,
+    });
+  }
+
+  /** @param closeMs a reader that follows is closed after this long. @param done whether it came to its end. */
+  run(closeMs: number, done: (isWhole: boolean) => void): void {
+    const { clock } = this.#world;
+    if (closeMs < Number.POSITIVE_INFINITY) {
+      this.#closing = clock.setTimer(closeMs, () => {
+        this.#core.close();
+        this.#end('closed', done);
+      });
+    }
+    this.#more(done);
+  }
+
+  #more(done: (isWhole: boolean) => void): void {
+    this.#core.next((error, records) => {
+      if (records === null) {
+        this.#closing?.cancel();
+        this.#end(error === null ? null : `${error.code} ${error.message}`, done);
+        return;
+      }
+      this.#records += records.length;
+      const page = records.map((record) => {
+        const value = valueOf(record.data);
+        this.onRecord?.(record, value);
+        return { index: record.index, ordinal: record.ordinal, value };
+      });
+      this.#world.history.note({ type: 'read-page', operation: this.#operation, records: page });
+      this.#more(done);
+    });
+  }
+
+  #end(why: string | null, done: (isWhole: boolean) => void): void {
+    const { history, trace } = this.#world;
+    history.note({ type: why === null ? 'read-ok' : 'read-failed', operation: this.#operation });
+    trace.note(
+      this.#reader,
+      `read ${this.#operation} brought ${this.#records} records, ${why ?? 'and that was all'}`,
+    );
+    done(why === null);
+  }
+}
+
+/** Draws the wait for the next of events that come `meanMs` apart on average and know nothing of each other. */
+export function exponential(prng: Prng, meanMs: number): number {
+  return -Math.log(1 - prng.fraction()) * meanMs;
+}

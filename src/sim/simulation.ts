@@ -1,0 +1,316 @@
+import { InvariantViolation } from '../base/assert.ts';
+import { Prng } from '../base/prng.ts';
+import {
+  checkHistory,
+  History,
+  type CheckResult,
+  type FinalEntry,
+  type FinalLog,
+  type Violation,
+} from '../check/index.ts';
+import type { LogRecord } from '../client/records.ts';
+import { RequestChannel } from '../client/request-channel.ts';
+import type { NodeError } from '../node/index.ts';
+import { ClusterWatch } from './cluster-watch.ts';
+import { Nemesis } from './nemesis.ts';
+import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
+import { RecordedRead, SimulatedProducer, SimulatedReader, type ClientWorld } from './simulated-client.ts';
+import { drawScenario, type FaultKind, type Scenario } from './swarm.ts';
+import { Trace } from './trace.ts';
+
+/** What was wrong with a run. */
+export interface Failure {
+  /** A rule of the history checker, or what else did not hold. */
+  readonly rule:
+    | Violation['rule']
+    | 'invariant'
+    | 'exception'
+    | 'node-ended'
+    | 'nobody-leads'
+    | 'clients-wait'
+    | 'no-convergence'
+    | 'unreadable';
+  readonly message: string;
+  readonly evidence: readonly string[];
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly scenario: Scenario;
+  readonly failures: readonly Failure[];
+  /** Of everything that happened: the same seed gives the same hash. */
+  readonly hash: string;
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly operations: number;
+  readonly faults: Readonly<Record<FaultKind, number>>;
+  /** Null where the run did not come as far. */
+  readonly check: CheckResult | null;
+}
+
+export interface SimulationOptions {
+  /** Told what happens, a line each. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** Once all is healed, somebody must lead after so many of the longest election timeouts, and connections made anew. */
+const ELECTION_TIMEOUTS_MAX = 20;
+const RECONNECT_MS = 3000;
+const CLIENTS_FINISH_MS = 60_000;
+const CONVERGE_MS = 30_000;
+
+/** Runs one seed: a world, its faults and its clients, and then a verdict on what came of it. */
+export function simulate(seed: number, options: SimulationOptions = {}): SimulationResult {
+  return new Simulation(seed, options).run();
+}
+
+/** Ends a run: what follows would say nothing more. */
+class Stop extends Error {
+  readonly failure: Failure;
+
+  constructor(rule: Failure['rule'], message: string, evidence: readonly string[] = []) {
+    super(message);
+    this.failure = { rule, message, evidence };
+  }
+}
+
+class Simulation {
+  readonly #seed: number;
+  readonly #scenario: Scenario;
+  readonly #prng: Prng;
+  readonly #cluster: SimulatedCluster;
+  readonly #history = new History();
+  readonly #trace: Trace;
+  readonly #watch: ClusterWatch;
+  readonly #world: ClientWorld;
+  readonly #producers: SimulatedProducer[] = [];
+  readonly #readers: SimulatedReader[] = [];
+  readonly #nemesis: Nemesis;
+  /** Nodes that ended by themselves and had no reason to. */
+  readonly #ended: { readonly id: string; readonly error: NodeError }[] = [];
+  #check: CheckResult | null = null;
+
+  constructor(seed: number, options: SimulationOptions) {
+    this.#seed = seed;
+    this.#prng = new Prng(seed);
+    const scenario = drawScenario(this.#prng.fork());
+    this.#scenario = scenario;
+    const disks = this.#prng.fork();
+    this.#cluster = new SimulatedCluster({
+      seed: this.#prng.safeInteger(),
+      size: scenario.size,
+      node: scenario.node,
+      network: scenario.network,
+      diskLatencyMs: (id, _kind, bytes) =>
+        scenario.diskMsMin +
+        disks.fraction() * scenario.diskMsSpread +
+        bytes / (1024 * 1024) +
+        this.#nemesis.slowMs(id),
+      onEvent: (id, event) => this.#trace.note(id, event.text),
+      onFatal: (id, error) => {
+        if (!this.#nemesis.onFatal(id, error)) this.#ended.push({ id, error });
+      },
+    });
+    const { clock, network } = this.#cluster;
+    this.#trace = new Trace(clock, options.onLine ?? null);
+    this.#watch = new ClusterWatch(this.#cluster, this.#history, this.#trace);
+    const names = (prefix: string, count: number): string[] =>
+      Array.from({ length: count }, (_, at) => `${prefix}${at + 1}`);
+    const producers = names('p', scenario.producers);
+    const readers = names('r', scenario.readers);
+    this.#world = {
+      clock,
+      network: (host) => network.host(host),
+      endpoints: this.#cluster.ids.map((host) => ({ host, port: NODE_PORT })),
+      history: this.#history,
+      trace: this.#trace,
+      scenario,
+      highestIndex: 0,
+    };
+    this.#nemesis = new Nemesis(this.#cluster, scenario, this.#trace, this.#prng.fork(), [
+      ...producers,
+      ...readers,
+    ]);
+    for (const name of producers) {
+      this.#producers.push(new SimulatedProducer(name, this.#world, this.#prng.fork()));
+    }
+    for (const name of readers) this.#readers.push(new SimulatedReader(name, this.#world, this.#prng.fork()));
+  }
+
+  run(): SimulationResult {
+    const failures: Failure[] = [];
+    try {
+      this.#trace.note('seed', JSON.stringify({ seed: this.#seed, ...this.#scenario }));
+      this.#cluster.startAll();
+      this.#advance(this.#scenario.safetyMs);
+      this.#nemesis.end();
+      this.#untilHealthy();
+      failures.push(...this.#judge());
+    } catch (error) {
+      failures.push(error instanceof Stop ? error.failure : failureOf(error));
+    }
+    for (const { rule, message } of failures) this.#trace.note('failure', `${rule}: ${message}`);
+    return {
+      seed: this.#seed,
+      scenario: this.#scenario,
+      failures,
+      hash: this.#trace.hash,
+      simulatedMs: this.#cluster.clock.monotonicMs(),
+      events: this.#watch.events,
+      operations: this.#history.operations,
+      faults: this.#nemesis.counts,
+      check: this.#check,
+    };
+  }
+
+  /** Lets time pass, looking at every event. */
+  #advance(durationMs: number): void {
+    this.#until(() => false, durationMs);
+  }
+
+  /** @returns false if it did not come about in time. */
+  #until(condition: () => boolean, withinMs: number): boolean {
+    return this.#cluster.clock.runUntil(() => {
+      this.#watch.observe();
+      const [ended] = this.#ended;
+      if (ended !== undefined) {
+        const { id, error } = ended;
+        throw new Stop('node-ended', `${id} ended by itself: ${error.code} ${error.message}`, [
+          error.next,
+          stackOf(error.cause ?? error),
+        ]);
+      }
+      return condition();
+    }, withinMs);
+  }
+
+  /** The liveness half: nothing is broken any more, so everything must come to a good end. */
+  #untilHealthy(): void {
+    const timeoutMs = this.#scenario.node.electionTimeoutMsMax ?? 0;
+    const electionMs = ELECTION_TIMEOUTS_MAX * timeoutMs + RECONNECT_MS;
+    if (!this.#until(() => this.#hasLeader(), electionMs)) {
+      throw new Stop(
+        'nobody-leads',
+        `nobody leads ${electionMs} ms after all was healed`,
+        this.#statusLines(),
+      );
+    }
+    for (const client of [...this.#producers, ...this.#readers]) client.finish();
+    const pending = (): number =>
+      [...this.#producers, ...this.#readers].reduce((sum, client) => sum + client.pending, 0);
+    if (!this.#until(() => pending() === 0, CLIENTS_FINISH_MS)) {
+      const text = `${pending()} operations wait ${CLIENTS_FINISH_MS} ms after all was healed`;
+      throw new Stop('clients-wait', text, this.#statusLines());
+    }
+    if (!this.#until(() => this.#hasConverged(), CONVERGE_MS)) {
+      const text = `the nodes do not agree ${CONVERGE_MS} ms after the last append`;
+      throw new Stop('no-convergence', text, this.#statusLines());
+    }
+    this.#watch.check();
+  }
+
+  #hasLeader(): boolean {
+    return this.#cluster.ids.some((id) => {
+      const core = this.#cluster.core(id);
+      return core?.role === 'leader' && core.termStartCommitted;
+    });
+  }
+
+  /** Everybody holds the same log, durable and committed to its end. */
+  #hasConverged(): boolean {
+    const cores = this.#cluster.ids.map((id) => this.#cluster.core(id));
+    const [first] = cores;
+    if (first === undefined || first === null || !this.#hasLeader()) return false;
+    const end = first.lastIndex;
+    return cores.every(
+      (core) =>
+        core !== null &&
+        core.lastIndex === end &&
+        core.durableIndex === end &&
+        core.commitIndex === end &&
+        core.checksumAt(end) === first.checksumAt(end),
+    );
+  }
+
+  #judge(): Failure[] {
+    this.#readWholeLog();
+    const logs = this.#cluster.ids.map((id) => this.#finalLog(id));
+    this.#check = checkHistory(this.#history.events, logs);
+    return [...this.#check.violations];
+  }
+
+  /** One linearizable read of everything, as a client would do it in the end. */
+  #readWholeLog(): void {
+    const { endpoints } = this.#world;
+    const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'leader' }, this.#judgePorts());
+    this.#readAll('the judge', channel, 'linearizable');
+  }
+
+  /** What a node shows of its log, as any client may ask it to. */
+  #finalLog(id: string): FinalLog {
+    const endpoints = [{ host: id, port: NODE_PORT }];
+    const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'anyNode' }, this.#judgePorts());
+    const records = this.#readAll(`the judge at ${id}`, channel, 'committed');
+    const entries: FinalEntry[] = [];
+    let values: string[] = [];
+    let index = 0;
+    for (const { record, value } of records) {
+      if (record.index !== index) {
+        index = record.index;
+        values = [];
+        entries.push({ index, term: record.term, values });
+      }
+      values.push(value);
+    }
+    const core = this.#cluster.core(id);
+    return { node: id, firstIndex: core?.firstIndex ?? 1, commitIndex: core?.commitIndex ?? 0, entries };
+  }
+
+  #readAll(
+    reader: string,
+    channel: RequestChannel,
+    consistency: 'linearizable' | 'committed',
+  ): { record: LogRecord; value: string }[] {
+    const records: { record: LogRecord; value: string }[] = [];
+    const options = { from: 1, consistency, isFollowing: false, timeoutMs: 10_000 };
+    const read = new RecordedRead(this.#world, reader, channel, options);
+    read.onRecord = (record, value) => records.push({ record, value });
+    let isWhole: boolean | null = null;
+    read.run(Number.POSITIVE_INFINITY, (whole) => {
+      isWhole = whole;
+    });
+    this.#until(() => isWhole !== null, 60_000);
+    channel.close();
+    if (isWhole !== true) throw new Stop('unreadable', `${reader} cannot read the log`, this.#statusLines());
+    return records;
+  }
+
+  #judgePorts(): ConstructorParameters<typeof RequestChannel>[1] {
+    const { clock, network } = this.#cluster;
+    return { network: network.host('judge'), clock, prng: this.#prng.fork() };
+  }
+
+  #statusLines(): string[] {
+    return this.#cluster.ids.map((id) => {
+      const core = this.#cluster.core(id);
+      if (core === null) return `${id} does not run`;
+      const { role, term, leader, lastIndex, durableIndex, commitIndex, ineligibleWhy } = core.status();
+      const indexes = `last ${lastIndex}, durable ${durableIndex}, committed ${commitIndex}`;
+      const why = ineligibleWhy === null ? '' : `; not eligible: ${ineligibleWhy}`;
+      return `${id} ${role} in term ${term}, takes ${leader ?? 'nobody'} for the leader, ${indexes}${why}`;
+    });
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  const rule = error instanceof InvariantViolation ? 'invariant' : 'exception';
+  return {
+    rule,
+    message: error instanceof Error ? error.message : String(error),
+    evidence: [stackOf(error)],
+  };
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

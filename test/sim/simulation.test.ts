@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest';
+import { simulate } from '../../src/sim/simulation.ts';
+
+const SEEDS = 40;
+const SEEDS_TWICE = 5;
+
+describe('simulated clusters', () => {
+  test(`keep their promises over ${SEEDS} seeds`, () => {
+    let acknowledged = 0;
+    let faults = 0;
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const result = simulate(seed);
+      expect(result.failures, `npm run sim -- --seed ${seed}`).toEqual([]);
+      acknowledged += result.check?.acknowledged ?? 0;
+      faults += Object.values(result.faults).reduce((sum, count) => sum + count, 0);
+    }
+    // A run that does little proves little.
+    expect(acknowledged).toBeGreaterThan(SEEDS * 50);
+    expect(faults).toBeGreaterThan(SEEDS * 5);
+  });
+
+  test('do the same again with the same seed', () => {
+    for (let seed = 1; seed <= SEEDS_TWICE; seed += 1) {
+      const [one, other] = [simulate(seed), simulate(seed)];
+      expect(one.hash).toBe(other.hash);
+      expect(one.events).toBe(other.events);
+    }
+  });
+
+  test('do something else with another seed', () => {
+    const hashes = new Set(Array.from({ length: SEEDS_TWICE }, (_, at) => simulate(at + 1).hash));
+    expect(hashes.size).toBe(SEEDS_TWICE);
+  });
+});
