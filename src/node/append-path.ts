@@ -20,6 +20,7 @@ import {
 import type { RaftCore } from '../raft/index.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import type { AckGate } from './ack-gate.ts';
+import type { WriteBacklog } from './write-backlog.ts';
 
 /** Who waits for the outcome of a proposal. */
 export interface AppendWaiter {
@@ -46,6 +47,16 @@ interface Pending {
   readonly requestId: number;
 }
 
+export interface AppendPathParts {
+  readonly core: RaftCore;
+  readonly machine: StateMachine;
+  readonly gate: AckGate;
+  readonly backlog: WriteBacklog;
+  readonly batchBytesMax: number;
+  /** The error for a node that does not lead: names the leader if it is known. */
+  readonly refusalHint: () => ErrorInfo;
+}
+
 /**
  * Uncommitted proposals are held below the core's own limit, so that the core never has to refuse one: then a producer
  * whose batch was refused would see its later batches refused for the gap.
@@ -67,6 +78,7 @@ export class AppendPath {
   readonly #core: RaftCore;
   readonly #machine: StateMachine;
   readonly #gate: AckGate;
+  readonly #backlog: WriteBacklog;
   readonly #batchBytesMax: number;
   readonly #refusalHint: () => ErrorInfo;
   readonly #sequences: InFlightSequences;
@@ -82,19 +94,13 @@ export class AppendPath {
   #duplicates = 0;
   #accepted = 0;
 
-  /** @param refusalHint the error for a node that does not lead: names the leader if it is known. */
-  constructor(
-    core: RaftCore,
-    machine: StateMachine,
-    gate: AckGate,
-    batchBytesMax: number,
-    refusalHint: () => ErrorInfo,
-  ) {
-    this.#core = core;
-    this.#machine = machine;
-    this.#gate = gate;
-    this.#batchBytesMax = batchBytesMax;
-    this.#refusalHint = refusalHint;
+  constructor(parts: AppendPathParts) {
+    this.#core = parts.core;
+    this.#machine = parts.machine;
+    this.#gate = parts.gate;
+    this.#backlog = parts.backlog;
+    this.#batchBytesMax = parts.batchBytesMax;
+    this.#refusalHint = parts.refusalHint;
     this.#sequences = new InFlightSequences();
   }
 
@@ -298,12 +304,14 @@ export class AppendPath {
     this.#gatheredBytes += bytes;
   }
 
+  /** Bounded by what is not applied yet and by what this disk has not written yet, whichever is more. */
   #takeWhatFits(): Gathered[] {
-    let room = PENDING_BYTES_MAX - this.#pendingBytes;
+    const unfinished = Math.max(this.#pendingBytes, this.#backlog.bytes);
+    let room = PENDING_BYTES_MAX - unfinished;
     let count = 0;
     for (const request of this.#gathered) {
       const bytes = ENTRY_HEADER_BYTES + request.draft.body.length;
-      if (bytes > room && !(count === 0 && this.#pendingBytes === 0)) break;
+      if (bytes > room && !(count === 0 && unfinished === 0)) break;
       room -= bytes;
       count += 1;
     }

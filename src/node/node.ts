@@ -29,6 +29,7 @@ import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { TurnLoop } from './turn-loop.ts';
+import { WriteBacklog } from './write-backlog.ts';
 
 export interface NodePorts {
   readonly disk: Disk;
@@ -82,6 +83,7 @@ class Node implements DledgerNode {
   readonly #applier: Applier;
   readonly #checkpointer: Checkpointer;
   readonly #gate = new AckGate();
+  readonly #backlog = new WriteBacklog();
   readonly #elections: ElectionRecord;
   readonly #inbound = new Set<InboundConnection>();
   readonly #sessions = new Set<ClientSession>();
@@ -118,6 +120,7 @@ class Node implements DledgerNode {
     this.#storage = openStorage(options, ports, {
       onDurable: (number) => {
         this.#loop.enter();
+        this.#backlog.durable(number);
         if (this.#isAlive) this.#core.persisted(number);
       },
       onFailure: (error) => this.#fail(diskFailure(error)),
@@ -128,9 +131,14 @@ class Node implements DledgerNode {
     ports.inspect?.(this.#core);
     this.#elections = new ElectionRecord(ports.clock);
     this.#peers = this.#makePeers();
-    this.#appends = new AppendPath(this.#core, this.#machine, this.#gate, options.batchBytesMax, () =>
-      this.#notLeader(),
-    );
+    this.#appends = new AppendPath({
+      core: this.#core,
+      machine: this.#machine,
+      gate: this.#gate,
+      backlog: this.#backlog,
+      batchBytesMax: options.batchBytesMax,
+      refusalHint: () => this.#notLeader(),
+    });
     this.#reads = this.#makeReads();
     this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, {
       enter: () => this.#loop.enter(),
@@ -178,6 +186,7 @@ class Node implements DledgerNode {
         ...this.#reads.counters(),
         ...this.#peers.counters(),
         ...this.#storage.counters(),
+        walBacklogBytes: this.#backlog.bytes,
         clientConnections: this.#sessions.size,
         checkpointIndex: this.#checkpointer.lastIndex,
       },
@@ -325,6 +334,9 @@ class Node implements DledgerNode {
     // AppendEntries leave before the write is issued: the followers' syncs run beside this one, not after it.
     if (ready.entries.length > 0) this.#peers.flush();
     if (ready.mustPersist) {
+      let bytes = 0;
+      for (const entry of ready.entries) bytes += entry.bytes.length;
+      this.#backlog.submitted(ready.number, bytes);
       this.#storage.wal.submit({
         number: ready.number,
         hardState: ready.hardState,
