@@ -91,6 +91,7 @@ export async function parse(
   await parser.parseAsync();
   if (found === null) return null;
   const { command, argv } = found as { command: Command; argv: Record<string, unknown> };
+  refuseGuesses(command, words);
   return { command, call: settle(commands, command, argv, environment) };
 }
 
@@ -177,6 +178,17 @@ function flagsOf(command: Command): readonly Flag[] {
   ];
 }
 
+/** yargs makes 0 of `--count=` and false of `--batch=yes`: neither was said. */
+function refuseGuesses(command: Command, words: readonly string[]): void {
+  for (const word of words) {
+    const [, name, value] = /^--([^=]+)=(.*)$/s.exec(word) ?? [];
+    const flag = flagsOf(command).find((candidate) => candidate.name === name);
+    if (flag?.type === 'number' && value?.trim() === '') throw usageError(`--${name} needs a number`);
+    if (flag?.type === 'boolean' && value !== 'true' && value !== 'false')
+      throw usageError(`${word} is neither true nor false`, `write --${name}, or leave it out`);
+  }
+}
+
 function settle(
   commands: readonly Command[],
   command: Command,
@@ -255,18 +267,20 @@ function misunderstood(commands: readonly Command[], words: readonly string[], m
   const shown = message.replaceAll(/\s*\n\s*/g, ' ').trim();
   const named = commandOf(commands, words);
   const help = `see dledger ${named === null ? '' : `${named.join(' ')} `}--help`;
+  const command = commands.find(({ path }) => path === named?.join(' '));
   const valueless = /^Not enough arguments following: (\S+)/.exec(shown)?.[1];
   if (valueless !== undefined) {
-    const command = commands.find(({ path }) => path === named?.join(' '));
     const flag = command && flagsOf(command).find(({ name, alias }) => [name, alias].includes(valueless));
     const name = flag?.name ?? valueless;
     return usageError(`--${name} needs a value`, `one that begins with a dash is written --${name}=-x`);
   }
+  const missing = command?.positionals?.find((positional) => positional.isRequired);
+  if (missing !== undefined && shown.startsWith('Not enough non-option arguments'))
+    return usageError(`${missing.name.toUpperCase()} is missing: ${missing.describe}`, help);
   const unknown = /^Unknown arguments?: ([^,]+)/.exec(shown)?.[1];
   if (unknown === undefined) return usageError(shown, help);
   const isFlag = words.some((word) => word.startsWith('-') && word.replace(/^-+/, '').startsWith(unknown));
   if (isFlag) {
-    const command = commands.find(({ path }) => path === named?.join(' '));
     const names = command === undefined ? [] : flagsOf(command).map((flag) => flag.name);
     const meant = suggest(unknown, names);
     const dashes = unknown.length === 1 ? '-' : '--';

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { splitLines } from '../../src/cli/lines.ts';
+import { LineTooLongError, splitLines } from '../../src/cli/lines.ts';
 
 async function* stream(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* chunks;
 }
 
-async function linesOf(chunks: readonly Uint8Array[]): Promise<string[]> {
+async function linesOf(chunks: readonly Uint8Array[], lineBytesMax = 1 << 20): Promise<string[]> {
   const lines: string[] = [];
-  for await (const some of splitLines(stream(chunks)))
+  for await (const some of splitLines(stream(chunks), lineBytesMax))
     for (const line of some) lines.push(Buffer.from(line).toString('latin1'));
   return lines;
 }
@@ -44,7 +44,7 @@ describe('a stream of lines', () => {
   });
 
   test('comes a chunk at a time, not at its end', async () => {
-    const lines = splitLines(stream([bytes('a\nb\nc'), bytes('d\n'), bytes('e')]));
+    const lines = splitLines(stream([bytes('a\nb\nc'), bytes('d\n'), bytes('e')]), 10);
     const texts = async (): Promise<string[]> => {
       const next = await lines.next();
       return (next.value ?? []).map((line: Uint8Array) => Buffer.from(line).toString());
@@ -58,5 +58,30 @@ describe('a stream of lines', () => {
   test('may have a line over many chunks', async () => {
     const chunks = Array.from({ length: 1000 }, () => bytes('x'.repeat(100)));
     expect(await linesOf([...chunks, bytes('\n')])).toEqual(['x'.repeat(100_000)]);
+  });
+
+  test('may have lines of just the limit, and none above, wherever its chunks end', async () => {
+    const text = 'abcde\n\nfghij';
+    await fc.assert(
+      fc.asyncProperty(fc.nat({ max: text.length }), async (cut) => {
+        const chunks = [bytes(text.slice(0, cut)), bytes(text.slice(cut))];
+        expect(await linesOf(chunks, 5)).toEqual(['abcde', '', 'fghij']);
+        await expect(linesOf(chunks, 4)).rejects.toMatchObject({ line: 1 });
+      }),
+    );
+  });
+
+  test('hands out what came before a line that is too long, then names that line', async () => {
+    const lines = splitLines(stream([bytes('a\nbb\nccc\nd\n')]), 2);
+    expect((await lines.next()).value).toHaveLength(2);
+    await expect(lines.next()).rejects.toEqual(new LineTooLongError(3, 3, true));
+  });
+
+  test('does not wait for the end of a line that is too long already', async () => {
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) yield bytes('x'.repeat(10));
+    }
+    const lines = splitLines(endless(), 35);
+    await expect(lines.next()).rejects.toEqual(new LineTooLongError(1, 40, false));
   });
 });
