@@ -1,4 +1,6 @@
 import { connect, type Client, type ClusterStatus, DledgerError } from '../client/index.ts';
+import { parseHostPort } from '../node/index.ts';
+import { LIMITS } from '../wire/limits.ts';
 import { CliError, asCliError, usageError } from './cli-error.ts';
 import { text, type Call } from './command.ts';
 import { isUp } from './control.ts';
@@ -15,7 +17,7 @@ const EXPLAIN_TIMEOUT_MS = 1000;
  */
 export async function endpointsOf(call: Call): Promise<string[]> {
   const given = text(call, 'endpoints');
-  if (given !== null) return given.split(',').map((endpoint) => endpoint.trim());
+  if (given !== null) return given.split(',').map((endpoint) => checkEndpoint(endpoint.trim()));
   const directory = lastUp();
   if (directory === null) {
     throw usageError(
@@ -44,9 +46,21 @@ export async function endpointsOf(call: Call): Promise<string[]> {
   return cluster.nodes.map((node) => node.address);
 }
 
-/** Milliseconds. */
+function checkEndpoint(endpoint: string): string {
+  const port = parseHostPort(endpoint)?.port;
+  if (port !== undefined && port > 0) return endpoint;
+  throw usageError(
+    `--endpoints: ${JSON.stringify(endpoint)} is not HOST:PORT`,
+    'write them as 127.0.0.1:7101,127.0.0.1:7102',
+  );
+}
+
+/** Milliseconds, whole. */
 export function timeoutOf(call: Call): number {
-  return parseDuration(text(call, 'timeout') ?? '', 'timeout');
+  const given = text(call, 'timeout') ?? '';
+  const ms = Math.ceil(parseDuration(given, 'timeout'));
+  if (ms >= 1 && ms <= LIMITS.durationMsMax) return ms;
+  throw usageError(`--timeout ${given} is out of bounds`, 'give 1ms to 1h');
 }
 
 /** Runs with a connected client and closes it whatever happens. Where nobody leads, the error says so and why. */

@@ -20,6 +20,12 @@ export function offline<T>(directory: string, look: () => T): T {
         cause: error,
       });
     }
+    if (!fs.statSync(directory).isDirectory()) {
+      throw new CliError('USAGE', ExitCode.usage, `${directory} is no directory`, {
+        next: 'give the data directory of a node',
+        cause: error,
+      });
+    }
     if (error instanceof DirectoryRefusedError) {
       throw new CliError(error.code, ExitCode.usage, error.message, {
         next: `give the data directory of a node${example(directory)}`,

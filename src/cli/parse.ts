@@ -274,6 +274,9 @@ function misunderstood(commands: readonly Command[], words: readonly string[], m
     const name = flag?.name ?? valueless;
     return usageError(`--${name} needs a value`, `one that begins with a dash is written --${name}=-x`);
   }
+  const choice = /Argument: ([^,]+), Given: (.+), Choices: (.+)$/.exec(shown);
+  if (choice !== null)
+    return usageError(`--${choice[1]} ${choice[2]} is no choice`, `choose one of ${choice[3]}`);
   const missing = command?.positionals?.find((positional) => positional.isRequired);
   if (missing !== undefined && shown.startsWith('Not enough non-option arguments'))
     return usageError(`${missing.name.toUpperCase()} is missing: ${missing.describe}`, help);

@@ -11,7 +11,8 @@ export function parsePeers(text: string): { id: string; address: string }[] {
       throw usageError(`--peers: ${JSON.stringify(part)} is not ID=HOST:PORT`, next);
     }
     if (!isNodeId(id)) throw usageError(`--peers: ${JSON.stringify(id)} is no node id`, next);
-    if (parseHostPort(address) === null)
+    // Port 0 would be any: nobody could find this node there.
+    if ((parseHostPort(address)?.port ?? 0) === 0)
       throw usageError(`--peers: ${JSON.stringify(address)} is not HOST:PORT`, next);
     return { id, address };
   });

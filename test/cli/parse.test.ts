@@ -182,7 +182,7 @@ describe('a word that means nothing', () => {
     ['put --id', '--id'],
     ['put -i', '--id'],
     ['serve --profile moon', 'moon'],
-    ['put -o xml', 'xml'],
+    ['put -o xml', 'choose one of'],
   ])('%j: what is missing or not to be chosen is named', async (line, named) => {
     expect(await refusal(line)).toContain(named);
   });

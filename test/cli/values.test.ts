@@ -52,6 +52,7 @@ describe('peers', () => {
     ['n1=127.0.0.1', '"127.0.0.1"'],
     ['n1=127.0.0.1:port', '"127.0.0.1:port"'],
     ['n1=127.0.0.1:70000', '"127.0.0.1:70000"'],
+    ['n1=127.0.0.1:0', '"127.0.0.1:0"'],
     ['n1=127.0.0.1:7101;n2=127.0.0.1:7102', '"n1=127.0.0.1:7101;n2=127.0.0.1:7102"'],
   ])('are not %j, and the part that is wrong is named', (text, part) => {
     const { exitCode, message, next } = refusal(() => parsePeers(text));
