@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
-import { connect, type Client, type LogRecord } from '../../src/client/index.ts';
+import { connect, type Client, type ConnectOptions, type LogRecord } from '../../src/client/index.ts';
 import { NODE_PORT, SimulatedCluster } from '../../src/sim/simulated-cluster.ts';
 import { text } from './support/world.ts';
 
@@ -17,14 +17,19 @@ class Setting {
     this.cluster.runUntilLeader();
   }
 
-  async client(hosts: readonly string[] = this.cluster.ids): Promise<Client> {
+  async client(
+    hosts: readonly string[] = this.cluster.ids,
+    options: Partial<ConnectOptions> = {},
+  ): Promise<Client> {
     const { cluster } = this;
     const ports = {
       network: cluster.network.host('client'),
       clock: cluster.clock,
       prng: new Prng(this.#seed),
     };
-    return this.settle(connect({ endpoints: hosts.map((host) => `${host}:${NODE_PORT}`), ports }));
+    return this.settle(
+      connect({ endpoints: hosts.map((host) => `${host}:${NODE_PORT}`), ports, ...options }),
+    );
   }
 
   /** Lets time pass until the promise is settled. */
@@ -34,15 +39,20 @@ class Setting {
       isSettled = true;
     };
     promise.then(note, note);
+    await this.until(() => isSettled);
+    return promise;
+  }
+
+  /** Lets time pass until the condition holds. */
+  async until(condition: () => boolean): Promise<void> {
     const { clock } = this.cluster;
     const endMs = clock.monotonicMs() + 120_000;
-    while (!isSettled) {
-      if (clock.monotonicMs() > endMs) throw new Error('not settled within two minutes');
-      // Ten callbacks a turn: nodes tick for ever, and most of it has nothing to do with the promise.
+    while (!condition()) {
+      if (clock.monotonicMs() > endMs) throw new Error('not so within two minutes');
+      // Ten callbacks a turn: nodes tick for ever, and most of it has nothing to do with what is waited for.
       for (let at = 0; at < 10; at += 1) clock.step();
       for (let at = 0; at < 10; at += 1) await Promise.resolve();
     }
-    return promise;
   }
 
   async readAll(client: Client): Promise<LogRecord[]> {
@@ -81,7 +91,8 @@ describe('a client of a real cluster', () => {
       const setting = new Setting(seed);
       const { cluster } = setting;
       const prng = new Prng(seed);
-      const client = await setting.client();
+      // Few in flight, so that the disturbances lie apart.
+      const client = await setting.client(cluster.ids, { inFlightMax: 8 });
       const records = Array.from({ length: 1500 }, (_, at) => `r${at}`);
       let acknowledged = 0;
       const appends = Promise.all(
@@ -93,16 +104,12 @@ describe('a client of a real cluster', () => {
       );
       for (let round = 1; round <= 6; round += 1) {
         const goal = round * 200;
-        cluster.clock.runUntil(() => false, 1);
-        while (acknowledged < goal) {
-          for (let at = 0; at < 10; at += 1) cluster.clock.step();
-          for (let at = 0; at < 10; at += 1) await Promise.resolve();
-        }
-        const leader = cluster.leader();
-        if (leader === null) continue;
-        disturb(cluster, leader, round, prng);
+        await setting.until(() => acknowledged >= goal);
+        await setting.until(() => cluster.leader() !== null);
+        disturb(cluster, cluster.leader() as string, round, prng);
       }
       const indexes = await setting.settle(appends);
+      expect(cluster.group(cluster.leader() as string).term).toBeGreaterThan(3);
       const found = await setting.readAll(client);
       expect(found.map((record) => text(record.data))).toEqual(records);
       expect(found.map((record) => record.index)).toEqual(indexes);
