@@ -63,10 +63,18 @@ export class Applier {
     return this.isBehind;
   }
 
-  /** After a start the entries between the checkpoint and the cache come from disk. */
+  /**
+   * After a start the entries between the checkpoint and the cache come from disk: only what is durable, because behind
+   * that the disk may still hold what the log has dropped since.
+   */
   #readFromDisk(first: LogIndex, last: LogIndex): void {
+    const count = Math.min(last, this.#core.durableIndex) - first + 1;
+    assert(
+      count > 0,
+      () => `entry ${first} is neither in memory nor durable: durable is ${this.#core.durableIndex}`,
+    );
     this.#reading = true;
-    this.#wal.read(first, last - first + 1, BYTES_PER_TURN_MAX, (error, entries) => {
+    this.#wal.read(first, count, BYTES_PER_TURN_MAX, (error, entries) => {
       this.#handlers.enter();
       this.#reading = false;
       if (error === null) this.#apply(entries);

@@ -19,7 +19,7 @@ import { Applier } from './applier.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ClientSession, type SessionServices } from './client-session.ts';
 import { ElectionRecord } from './election-record.ts';
-import type { NodeError } from './errors.ts';
+import { NodeError } from './errors.ts';
 import { narrate, type NodeEvent } from './events.ts';
 import { applyFailure, diskFailure, listenFailure, turnedAway } from './failures.ts';
 import { InboundConnection, type InboundOwner } from './inbound.ts';
@@ -216,7 +216,13 @@ class Node implements DledgerNode {
       this.#loop.enter();
       end();
     });
-    this.#transfer = { startedAtMs: this.#ports.clock.monotonicMs(), done: end };
+    // The hand-over ends in the middle of a turn, whose other work still needs the log.
+    const endAfterTurn = (): void =>
+      this.#ports.clock.defer(() => {
+        this.#loop.enter();
+        end();
+      });
+    this.#transfer = { startedAtMs: this.#ports.clock.monotonicMs(), done: endAfterTurn };
   }
 
   get #isAlive(): boolean {
@@ -406,9 +412,18 @@ class Node implements DledgerNode {
     }
     if (event.type === 'configuration-committed') {
       this.#configuration = { index: event.index, value: event.configuration };
-      this.#storage.foundCluster(event.configuration.clusterId);
+      this.#rememberCluster(event.configuration.clusterId);
     }
     if (event.type === 'transfer-ended') this.#transferEnded(event);
+  }
+
+  #rememberCluster(clusterId: string): void {
+    try {
+      this.#storage.foundCluster(clusterId);
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error;
+      this.#fail(error);
+    }
   }
 
   #transferEnded(event: Extract<RaftEvent, { type: 'transfer-ended' }>): void {

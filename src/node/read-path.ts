@@ -162,7 +162,11 @@ export class ReadPath {
     const next = this.#waitingForDisk.shift();
     if (next === undefined) return;
     const { read, from } = next;
-    const entriesMax = Math.min(read.request.entriesMax, this.#ports.machine.appliedIndex - from + 1);
+    // Behind what is durable the disk may still hold entries that the log has dropped since; those that took their
+    // place are in memory.
+    const { core, machine } = this.#ports;
+    const last = Math.min(machine.appliedIndex, core.durableIndex);
+    const entriesMax = Math.min(read.request.entriesMax, last - from + 1);
     this.#diskReads += 1;
     this.#ports.wal.read(
       from,

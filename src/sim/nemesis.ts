@@ -21,6 +21,8 @@ export class Nemesis {
   readonly #slow = new Map<string, number>();
   /** Disks that were told to fail: their nodes may end. */
   readonly #failing = new Set<string>();
+  /** Told to end, and perhaps still at it. */
+  readonly #leaving = new Set<string>();
   #wiped: string | null = null;
   #isActive = true;
 
@@ -61,9 +63,9 @@ export class Nemesis {
     this.#cuts.clear();
     this.#slow.clear();
     for (const id of this.#cluster.ids) {
+      this.#start(id);
       this.#mendDisk(id);
       this.#cluster.continue(id);
-      if (!this.#cluster.isRunning(id)) this.#start(id);
     }
   }
 
@@ -117,11 +119,8 @@ export class Nemesis {
       case 'restart':
         if (!cluster.isRunning(id)) return null;
         cluster.shutDown(id, 500);
-        this.#mendLater(() => {
-          // One that stands still, or whose disk does, is not waited for.
-          if (cluster.isRunning(id)) cluster.kill(id);
-          this.#start(id);
-        });
+        this.#leaving.add(id);
+        this.#startLater(id);
         return `shut ${id} down`;
       case 'stop':
         if (!cluster.isRunning(id)) return null;
@@ -270,6 +269,8 @@ export class Nemesis {
   }
 
   #start(id: string): void {
+    // Whoever was told to end and stands still is not waited for.
+    if (this.#leaving.delete(id) && this.#cluster.isRunning(id)) this.#cluster.kill(id);
     if (this.#cluster.isRunning(id)) return;
     this.#mendDisk(id);
     this.#trace.note('nemesis', `start ${id}`);
