@@ -207,7 +207,7 @@ function failure(sender: RecordSender, error: unknown): unknown {
 function stored(sender: RecordSender): string {
   const { acknowledged, sent, unknown, refused, lastIndex } = sender;
   return [
-    `${acknowledged} of ${sent} records sent were acknowledged${lastIndex === null ? '' : `, up to index ${lastIndex}`}`,
+    `${acknowledged} of ${sent} records were acknowledged${lastIndex === null ? '' : `, up to index ${lastIndex}`}`,
     ...(unknown > 0 ? [`${unknown} are unknown: they may be stored or not`] : []),
     ...(refused > 0 ? [`${refused} were not stored`] : []),
   ].join('; ');

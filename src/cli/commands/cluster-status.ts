@@ -84,12 +84,13 @@ function rowsOf(status: ClusterStatus): NodeRow[] {
 function headline(status: ClusterStatus, rows: readonly NodeRow[]): string[] {
   const up = rows.filter((row) => row.reachable).length;
   const needed = Math.floor(rows.length / 2) + 1;
-  const who =
-    status.leaderId === null
-      ? `NO LEADER (${needed} of ${rows.length} nodes needed, ${up} up)`
-      : `${status.leaderId} leads term ${status.term ?? '?'}${elected(status)}`;
+  const cluster = `cluster ${status.clusterId ?? 'not founded yet'}`;
+  const nodes = `${up} of ${rows.length} nodes up`;
+  if (status.leaderId === null) return [`${cluster}: NO LEADER; ${nodes}, ${needed} needed`, ''];
+  const spare = up - needed;
+  const safety = spare < 0 ? 'no majority' : `tolerates ${spare} ${spare === 1 ? 'failure' : 'failures'}`;
   return [
-    `cluster ${status.clusterId ?? 'not founded yet'}: ${who}; ${up} of ${rows.length} nodes up, ${tolerates(up, rows.length)}`,
+    `${cluster}: ${status.leaderId} leads term ${status.term ?? '?'}${elected(status)}; ${nodes}, ${safety}`,
     '',
   ];
 }
@@ -98,11 +99,6 @@ function elected(status: ClusterStatus): string {
   const leader = status.nodes.find((node) => node.status?.nodeId === status.leaderId);
   const election = leader?.status?.groups[0]?.lastElection;
   return election === null || election === undefined ? '' : ` (${election.why})`;
-}
-
-function tolerates(up: number, all: number): string {
-  const spare = up - (Math.floor(all / 2) + 1);
-  return spare < 0 ? 'no majority' : `tolerates ${spare} ${spare === 1 ? 'failure' : 'failures'}`;
 }
 
 function warningsOf(status: ClusterStatus, rows: readonly NodeRow[]): string[] {
