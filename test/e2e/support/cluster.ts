@@ -137,6 +137,8 @@ export interface Status {
   readonly clusterId: string | null;
   readonly leaderId: string | null;
   readonly term: number | null;
+  /** Members whose identity the leader's committed configuration knows. */
+  readonly boundMembers: number;
   readonly nodes: readonly StatusNode[];
 }
 
@@ -163,7 +165,8 @@ export class Cluster {
     const addresses = new Map(ports.map((port, at) => [`n${at + 1}`, `127.0.0.1:${port}`]));
     const cluster = new Cluster(directory, addresses, extra);
     for (const id of cluster.ids) cluster.startNode(id);
-    await cluster.leader();
+    // Founded completely: a node that was late counts only once the others have committed who it is.
+    await cluster.untilStatus((status) => status.leaderId !== null && status.boundMembers === size);
     return cluster;
   }
 
@@ -218,6 +221,10 @@ export class Cluster {
       clusterId,
       leaderId,
       term,
+      boundMembers:
+        nodes
+          .find(({ status }) => status?.nodeId === leaderId)
+          ?.status?.groups[0]?.members.filter((member) => member.incarnation !== null).length ?? 0,
       nodes: nodes.map(({ address, status }) => {
         const group = status?.groups[0];
         return {
