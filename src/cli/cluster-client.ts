@@ -1,5 +1,5 @@
 import { connect, type Client, type ClusterStatus, DledgerError } from '../client/index.ts';
-import { parseHostPort } from '../node/index.ts';
+import { parseHostPort } from '../base/host-port.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { CliError, asCliError, usageError } from './cli-error.ts';
 import { text, type Call } from './command.ts';

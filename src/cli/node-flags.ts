@@ -1,5 +1,6 @@
+import { parseHostPort } from '../base/host-port.ts';
 import path from 'node:path';
-import { NODE_DEFAULTS, parseHostPort, type NodeOptions } from '../node/index.ts';
+import { NODE_DEFAULTS, type NodeOptions } from '../node/index.ts';
 import { usageError } from './cli-error.ts';
 import { flag, number, text, type Call, type Flag } from './command.ts';
 import { parsePeers } from './peers.ts';

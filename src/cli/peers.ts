@@ -1,5 +1,5 @@
 import { isNodeId } from '../base/units.ts';
-import { parseHostPort } from '../node/index.ts';
+import { parseHostPort } from '../base/host-port.ts';
 import { usageError } from './cli-error.ts';
 
 /** Reads `n1=host:port,n2=host:port`. @throws CliError that names the bad part. */

@@ -1,16 +1,12 @@
+import { formatHostPort, parseHostPort, type HostPort } from '../base/host-port.ts';
 import { ArgumentError } from './errors.ts';
 
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
+export type Endpoint = HostPort;
 
-/** Reads `host:port`; IPv6 hosts stand in brackets. @returns null where it is neither. */
+/** An address that somebody can be reached at. @returns null where it is none. */
 export function parseEndpoint(text: string): Endpoint | null {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
-  if (match === null) return null;
-  const port = Number(match[3]);
-  return port >= 1 && port <= 65_535 ? { host: match[1] ?? match[2] ?? '', port } : null;
+  const endpoint = parseHostPort(text);
+  return endpoint === null || endpoint.port === 0 ? null : endpoint;
 }
 
 /** @param endpoints a list, or one text with commas. @throws ArgumentError that names the bad one. */
@@ -25,6 +21,4 @@ export function parseEndpoints(endpoints: string | readonly string[]): Endpoint[
   return parsed;
 }
 
-export function formatEndpoint({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
+export { formatHostPort as formatEndpoint };

@@ -1,8 +1,8 @@
+import { formatHostPort, type HostPort } from '../base/host-port.ts';
 import { DiskError } from '../base/ports/disk.ts';
 import type { NodeId } from '../base/units.ts';
 import type { ErrorInfo } from '../wire/errors.ts';
 import { NodeError } from './errors.ts';
-import type { HostPort } from './options.ts';
 
 /** What went wrong below, in the words of the person who runs the node. */
 
@@ -46,7 +46,7 @@ export function applyFailure(error: Error): NodeError {
 }
 
 export function listenFailure(error: Error & { code?: string }, at: HostPort): NodeError {
-  const where = `${at.host}:${at.port}`;
+  const where = formatHostPort(at);
   if (error.code === 'EADDRINUSE') {
     return new NodeError(
       'PORT_IN_USE',

@@ -1,4 +1,4 @@
 export { NodeError, type NodeErrorCode } from './errors.ts';
 export type { NodeEvent } from './events.ts';
 export { startNode, type DledgerNode, type NodeHandlers, type NodePorts } from './node.ts';
-export { NODE_DEFAULTS, checkOptions, parseHostPort, type HostPort, type NodeOptions } from './options.ts';
+export { NODE_DEFAULTS, checkOptions, type NodeOptions } from './options.ts';

@@ -1,3 +1,4 @@
+import type { HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
 import { batchBytes } from '../base/batch.ts';
 import { FORMAT_VERSION, type Configuration } from '../base/configuration.ts';
@@ -23,7 +24,7 @@ import { NodeError } from './errors.ts';
 import { narrate, type NodeEvent } from './events.ts';
 import { applyFailure, diskFailure, listenFailure, turnedAway } from './failures.ts';
 import { InboundConnection, type InboundOwner } from './inbound.ts';
-import { asNodeId, checkOptions, hostPort, type HostPort, type NodeOptions } from './options.ts';
+import { asNodeId, checkOptions, hostPort, type NodeOptions } from './options.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';

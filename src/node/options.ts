@@ -1,13 +1,9 @@
 import { isNodeId, type NodeId } from '../base/units.ts';
 import { batchBytes } from '../base/batch.ts';
+import { parseHostPort, type HostPort } from '../base/host-port.ts';
 import { MEMBERS_MAX } from '../base/configuration.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { NodeError } from './errors.ts';
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface NodeOptions {
   readonly id: string;
@@ -62,15 +58,6 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   durability: 'quorum-sync',
   softwareVersion: '0.1.0',
 };
-
-/** Reads `host:port`; IPv6 hosts stand in brackets. @returns null where it is neither. */
-export function parseHostPort(text: string): HostPort | null {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
-  if (match === null) return null;
-  const port = Number(match[3]);
-  if (port > 65_535) return null;
-  return { host: match[1] ?? match[2] ?? '', port };
-}
 
 /** @throws NodeError BAD_OPTIONS */
 export function hostPort(text: string): HostPort {

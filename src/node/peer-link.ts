@@ -1,3 +1,4 @@
+import type { HostPort } from '../base/host-port.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { CloseReason, Connection, Network } from '../base/ports/network.ts';
 import type { Prng } from '../base/prng.ts';
@@ -8,7 +9,6 @@ import type { Frame } from '../wire/frame.ts';
 import { decodeError, type ErrorInfo } from '../wire/errors.ts';
 import { decodeHelloAck, encodeHello, type Hello, type HelloAck } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
-import type { HostPort } from './options.ts';
 
 export type Lane = 'control' | 'bulk';
 

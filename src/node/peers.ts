@@ -1,3 +1,4 @@
+import { formatHostPort, type HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
 import { findMember, type Configuration } from '../base/configuration.ts';
 import type { PeerMessage } from '../base/peer-message.ts';
@@ -11,7 +12,6 @@ import type { Hello, HelloAck } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { decodePeerMessage, encodePeerMessage } from '../wire/peer-codec.ts';
 import type { InboundConnection, InboundOwner } from './inbound.ts';
-import type { HostPort } from './options.ts';
 import { PeerLink, type Lane } from './peer-link.ts';
 
 export interface PeersHandlers {
@@ -81,7 +81,7 @@ export class Peers {
         });
       const peer: Peer = {
         id,
-        address: `${address.host}:${address.port}`,
+        address: formatHostPort(address),
         links: { control: link('control'), bulk: link('bulk') },
         answered: null,
         known: null,

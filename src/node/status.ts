@@ -1,9 +1,10 @@
+import type { HostPort } from '../base/host-port.ts';
 import type { Incarnation, LogIndex, NodeId } from '../base/units.ts';
 import { FIRST_GROUP } from '../base/units.ts';
 import type { RaftStatus } from '../raft/index.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import type { LastElection } from './election-record.ts';
-import { asNodeId, type HostPort, type NodeOptions } from './options.ts';
+import { asNodeId, type NodeOptions } from './options.ts';
 
 export interface StatusParts {
   readonly options: NodeOptions;

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { SimulatedCluster } from '../../src/sim/simulated-cluster.ts';
+import { Prng } from '../../src/base/prng.ts';
+import { NODE_DEFAULTS, startNode, type NodeError } from '../../src/node/index.ts';
+import { CrashableDisk } from '../../src/sim/crashable-disk.ts';
+import { NODE_PORT, SimulatedCluster } from '../../src/sim/simulated-cluster.ts';
+import { SimulatedProcess } from '../../src/sim/simulated-process.ts';
 import { Driver } from './support/driver.ts';
 
 // Whole nodes on simulated machines: no test here waits for real time.
@@ -261,14 +265,39 @@ describe('identity', () => {
     expect(driver.readAll(follower, 'committed').length).toBe(20);
   });
 
-  test('a second node of the same id is turned away', () => {
+  test('a second node of the same id is turned away, and the cluster does not notice', () => {
     const { cluster, leader } = start();
     cluster.clock.advanceBy(500);
-    const impostor = new SimulatedCluster({ seed: 99, size: 3 });
-    expect(impostor.ids).toEqual(cluster.ids);
-    const client = new Driver(cluster, 'impostor');
-    const raw = client.to(leader);
-    expect(raw.ack).not.toBeNull();
+    const before = cluster.group(leader);
+    const process = new SimulatedProcess(cluster.clock, cluster.network.host('elsewhere'));
+    let fatal: NodeError | null = null;
+    startNode(
+      {
+        ...NODE_DEFAULTS,
+        id: 'n1',
+        peers: cluster.ids.map((id) => ({ id, address: `${id}:${NODE_PORT}` })),
+        listen: { host: 'elsewhere', port: NODE_PORT },
+        dataDirectory: '/data',
+      },
+      {
+        disk: new CrashableDisk({ prng: new Prng(1), clock: cluster.clock }),
+        network: process.network,
+        clock: process.clock,
+        prng: new Prng(2),
+      },
+      {
+        onEvent: () => undefined,
+        onReady: () => undefined,
+        onFatal: (error) => {
+          fatal = error;
+        },
+      },
+    );
+    cluster.clock.advanceBy(3000);
+    expect(fatal).toMatchObject({ code: 'DUPLICATE_NODE' });
+    expect(cluster.leader()).toBe(leader);
+    expect(cluster.group(leader).term).toBe(before.term);
+    expect(cluster.group(leader).members).toEqual(before.members);
   });
 });
 
