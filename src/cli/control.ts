@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { CliError, usageError } from './cli-error.ts';
 import { ExitCode } from './exit-code.ts';
 import { parseJson } from './json.ts';
-import { lastUp, privateDirectory, readLocalCluster } from './local-cluster.ts';
+import { defaultDirectory, lastUp, privateDirectory, readLocalCluster } from './local-cluster.ts';
 
 /** What a running `up` can be asked to do: one line of JSON in, one out when it is done. */
 export type Order = { readonly do: 'down' } | { readonly do: 'restart'; readonly node: string };
@@ -119,7 +119,7 @@ export async function giveOrder(order: Order, clusterDirectory: string | null): 
     await once(socket, 'connect');
   } catch (error) {
     throw new CliError('NOT_UP', ExitCode.notFound, `no \`dledger up\` runs on ${directory}`, {
-      next: 'start it with `dledger up`',
+      next: `start it with \`dledger up${directory === defaultDirectory() ? '' : ` --data ${directory}`}\``,
       cause: error,
     });
   }

@@ -44,6 +44,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   );
 });
 
+// Whoever reads the talk may be gone, or the whole terminal: that ends the talk, and neither a node nor its stop.
+process.stderr.on('error', () => undefined);
+
 process.exitCode = await main(process.argv.slice(2));
 // What still keeps the loop alive (a socket that lingers, stdin) has no work left.
 process.stdout.write('', () => process.exit());

@@ -218,16 +218,16 @@ function endOfInput(sender: RecordSender, error: unknown): unknown {
   if (error instanceof LineTooLongError) {
     return tooLarge(
       `record ${error.line} has ${error.isWhole ? '' : 'at least '}${error.bytes} bytes`,
-      `the ${sender.acknowledged} records before it are stored; nothing after it was sent`,
+      `${storedBefore(sender)}; nothing after it was sent`,
     );
   }
   if (error instanceof DledgerError || !(error instanceof Error && 'code' in error)) return error;
-  const { acknowledged } = sender;
-  return unreadable(
-    'the input',
-    error,
-    acknowledged === 0 ? 'nothing was stored' : `the ${acknowledged} records before that are stored`,
-  );
+  return unreadable('the input', error, storedBefore(sender));
+}
+
+function storedBefore({ acknowledged }: RecordSender): string {
+  if (acknowledged === 0) return 'nothing was stored';
+  return acknowledged === 1 ? 'the record before is stored' : `the ${acknowledged} records before are stored`;
 }
 
 function tooLarge(what: string, next: string): CliError {

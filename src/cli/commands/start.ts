@@ -50,8 +50,6 @@ async function runNode(call: Call): Promise<number> {
   const options = nodeOptionsOf(call);
   const log = text(call, 'log-format') === 'json' ? logJson : logText;
   const clock = new RealClock();
-  // Whoever reads the events may be gone: that ends the telling and not the node.
-  process.stderr.on('error', () => undefined);
   const ended = Promise.withResolvers<number>();
   const node = startNode(
     options,
