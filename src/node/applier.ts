@@ -3,7 +3,7 @@ import type { Entry } from '../base/entry.ts';
 import { NO_INDEX, type LogIndex } from '../base/units.ts';
 import type { ApplyResult, StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
-import type { Wal } from '../wal/index.ts';
+import { WalReadError, type Wal } from '../wal/index.ts';
 
 export interface ApplierHandlers {
   enter(): void;
@@ -78,6 +78,8 @@ export class Applier {
       this.#handlers.enter();
       this.#reading = false;
       if (error === null) this.#apply(entries);
+      // Closed because a write failed in this turn: that is what is to be reported, and will be.
+      else if (error instanceof WalReadError && error.code === 'WAL_CLOSED') this.#failed = true;
       else this.#fail(error);
     });
   }

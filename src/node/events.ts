@@ -1,4 +1,5 @@
 import type { RaftEvent } from '../raft/index.ts';
+import type { Pace } from './pace-watch.ts';
 
 /** Something that a person watching this node would want to know. */
 export interface NodeEvent {
@@ -78,6 +79,16 @@ export function narrate(event: RaftEvent, tickMs: number): Narrated {
         state: event.state,
       });
   }
+}
+
+/** Code, text and fields of the warning that this machine is slow for its time-outs. */
+export function slowPace(pace: Pace, limitMs: number): [string, string, NodeEvent['fields']] {
+  const sync = pace.syncMs === null ? 'no sync' : `syncs of ${pace.syncMs.toFixed(1)} ms (p99.9)`;
+  return [
+    'slow-pace',
+    `${sync} and a loop up to ${pace.loopDelayMs.toFixed(1)} ms late take more than ${limitMs.toFixed(0)} ms together, a third of the shortest election timeout: elections may happen without need. Longer time-outs (--profile wan) or a faster machine help`,
+    { syncMs: pace.syncMs, loopDelayMs: pace.loopDelayMs, limitMs },
+  ];
 }
 
 function campaignText(event: Extract<RaftEvent, { type: 'campaign-started' }>, tickMs: number): string {

@@ -21,10 +21,11 @@ import { Checkpointer } from './checkpointer.ts';
 import { ClientSession, type SessionServices } from './client-session.ts';
 import { ElectionRecord } from './election-record.ts';
 import { NodeError } from './errors.ts';
-import { narrate, type NodeEvent } from './events.ts';
+import { narrate, slowPace, type NodeEvent } from './events.ts';
 import { applyFailure, diskFailure, listenFailure, turnedAway } from './failures.ts';
 import { InboundConnection, type InboundOwner } from './inbound.ts';
 import { asNodeId, checkOptions, hostPort, type NodeOptions } from './options.ts';
+import { PaceWatch } from './pace-watch.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';
@@ -83,6 +84,7 @@ class Node implements DledgerNode {
   readonly #reads: ReadPath;
   readonly #applier: Applier;
   readonly #checkpointer: Checkpointer;
+  readonly #pace: PaceWatch;
   readonly #gate = new AckGate();
   readonly #backlog = new WriteBacklog();
   readonly #elections: ElectionRecord;
@@ -114,6 +116,7 @@ class Node implements DledgerNode {
     this.#loop = new TurnLoop(ports.clock, options.tickMs, options.electionTimeoutMsMin / 2, {
       onTicks: (count) => {
         for (let tick = 0; tick < count; tick += 1) this.#core.tick();
+        this.#pace.passed(this.#loop.nowMs);
       },
       onPause: (gapMs) => this.#onPause(gapMs),
       onTurnEnd: () => this.#turnEnd(),
@@ -163,6 +166,11 @@ class Node implements DledgerNode {
         onWritten: (index) => this.#event('info', 'checkpoint', `checkpoint at index ${index}`, { index }),
         onFailure: (error) => this.#fail(diskFailure(error)),
       },
+    );
+    this.#pace = new PaceWatch(
+      options.electionTimeoutMsMin,
+      () => ({ syncMs: this.#storage.wal.takeRecentSyncs().p999, loopDelayMs: this.#loop.takeDelayMs() }),
+      (pace, limitMs) => this.#event('warn', ...slowPace(pace, limitMs)),
     );
     this.#announceStart();
     this.#listen();

@@ -55,11 +55,11 @@ export class TurnLoop {
     return this.#nowMs;
   }
 
-  /** The longest gap between turns since the last call, for status; reading it starts anew. */
-  takeLongestGapMs(): number {
-    const gap = this.#longestGapMs;
+  /** How late the loop was at worst since the last call: the longest gap between turns beyond a tick. */
+  takeDelayMs(): number {
+    const delayMs = Math.max(0, this.#longestGapMs - this.#tickMs);
     this.#longestGapMs = 0;
-    return gap;
+    return delayMs;
   }
 
   /** To be called before any input is handled. */

@@ -3,6 +3,7 @@ export interface SyncSummary {
   readonly count: number;
   readonly p50: number | null;
   readonly p99: number | null;
+  readonly p999: number | null;
   readonly max: number | null;
 }
 
@@ -25,8 +26,14 @@ export class SyncTimes {
   }
 
   get summary(): SyncSummary {
-    if (this.#count === 0) return { count: 0, p50: null, p99: null, max: null };
-    return { count: this.#count, p50: this.#quantile(0.5), p99: this.#quantile(0.99), max: this.#max };
+    if (this.#count === 0) return { count: 0, p50: null, p99: null, p999: null, max: null };
+    return {
+      count: this.#count,
+      p50: this.#quantile(0.5),
+      p99: this.#quantile(0.99),
+      p999: this.#quantile(0.999),
+      max: this.#max,
+    };
   }
 
   /** The upper end of the bucket, so that a figure is never better than what was measured. */

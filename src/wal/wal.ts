@@ -84,6 +84,7 @@ export class Wal {
   readonly #writer: LogWriter;
   readonly #gathering: Gathering;
   readonly #syncTimes = new SyncTimes();
+  #recentSyncTimes = new SyncTimes();
   readonly #tornBytesAtOpen: number;
   #identity: Identity;
   /** The chain is at work; whatever comes, waits. */
@@ -282,6 +283,13 @@ export class Wal {
     };
   }
 
+  /** The syncs since the last call. */
+  takeRecentSyncs(): SyncSummary {
+    const { summary } = this.#recentSyncTimes;
+    this.#recentSyncTimes = new SyncTimes();
+    return summary;
+  }
+
   // --- what it is told ----------------------------------------------------------------------------------------------
 
   /**
@@ -412,7 +420,9 @@ export class Wal {
     if (truncates) this.#durableIndex = Math.min(this.#durableIndex, firstIndex - 1) as LogIndex;
     this.#writer.sync(
       this.#then(() => {
-        this.#syncTimes.add(this.#clock.monotonicMs() - startedMs);
+        const tookMs = this.#clock.monotonicMs() - startedMs;
+        this.#syncTimes.add(tookMs);
+        this.#recentSyncTimes.add(tookMs);
         this.#blocks += 1;
         this.#entries += block.length;
         this.#durableIndex = this.#map.lastIndex;
