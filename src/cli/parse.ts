@@ -169,13 +169,11 @@ function describe(parser: Argv, command: Command): Argv {
   return parser;
 }
 
+/** Its own, and those that all have; what it declares itself goes before. */
 function flagsOf(command: Command): readonly Flag[] {
-  return [
-    ...command.flags,
-    ...(command.isClient ? CLIENT_FLAGS : []),
-    ...(command.flags.some((flag) => flag.name === OUTPUT_FLAG.name) ? [] : [OUTPUT_FLAG]),
-    CONFIG_FLAG,
-  ];
+  const own = new Set(command.flags.map((flag) => flag.name));
+  const common = [...(command.isClient ? CLIENT_FLAGS : []), OUTPUT_FLAG, CONFIG_FLAG];
+  return [...command.flags, ...common.filter((flag) => !own.has(flag.name))];
 }
 
 /** yargs makes 0 of `--count=` and false of `--batch=yes`: neither was said. */

@@ -19,13 +19,19 @@ interface NodeRow {
   readonly durability: string | null;
 }
 
-const STATUS_TIMEOUT_MS_MAX = 5000;
-
 export const clusterStatus: Command = {
   path: 'cluster status',
   describe: 'who leads, since which term, and how far everybody is; works without a leader',
   isClient: true,
-  flags: [],
+  flags: [
+    {
+      name: 'timeout',
+      type: 'string',
+      describe: 'how long to wait for each node: a number with ms, s, m or h',
+      default: '5s',
+      inConfig: true,
+    },
+  ],
   run: async (call) => {
     const status = await survey(call);
     const rows = rowsOf(status);
@@ -56,7 +62,7 @@ export const clusterStatus: Command = {
 async function survey(call: Call): Promise<ClusterStatus> {
   const client = new Client({ endpoints: await endpointsOf(call) });
   try {
-    return await client.status({ timeoutMs: Math.min(timeoutOf(call), STATUS_TIMEOUT_MS_MAX) });
+    return await client.status({ timeoutMs: timeoutOf(call) });
   } finally {
     await client.close();
   }
