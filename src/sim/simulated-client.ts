@@ -176,7 +176,7 @@ export class SimulatedReader {
     const { highestIndex } = this.#world;
     const place = this.#prng.chance(0.6) ? 0 : this.#prng.below(this.#channels.length);
     const { to, channel } = this.#channels[place] as Target;
-    const from = this.#prng.chance(0.1) ? 1 : Math.max(1, highestIndex - this.#prng.below(100));
+    const from = this.#prng.chance(0.03) ? 1 : Math.max(1, highestIndex - this.#prng.below(50));
     const consistency = to === 'leader' ? 'linearizable' : 'committed';
     const isFollowing = this.#prng.chance(0.2);
     const timeoutMs = this.#prng.between(100, 5000);

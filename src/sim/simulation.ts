@@ -10,7 +10,7 @@ import {
 } from '../check/index.ts';
 import type { LogRecord } from '../client/records.ts';
 import { RequestChannel } from '../client/request-channel.ts';
-import type { NodeError } from '../node/index.ts';
+import type { NodeError, NodeOptions } from '../node/index.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { Nemesis } from './nemesis.ts';
 import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
@@ -51,6 +51,8 @@ export interface SimulationResult {
 export interface SimulationOptions {
   /** Told what happens, a line each. */
   readonly onLine?: (line: string) => void;
+  /** Options for all nodes, over those that the seed draws. */
+  readonly node?: Partial<NodeOptions>;
 }
 
 /** Once all is healed, somebody must lead after so many of the longest election timeouts, and connections made anew. */
@@ -99,7 +101,7 @@ class Simulation {
     this.#cluster = new SimulatedCluster({
       seed: this.#prng.safeInteger(),
       size: scenario.size,
-      node: scenario.node,
+      node: { ...scenario.node, ...options.node },
       network: scenario.network,
       diskLatencyMs: (id, _kind, bytes) =>
         scenario.diskMsMin +

@@ -53,7 +53,7 @@ export function drawScenario(prng: Prng): Scenario {
   const timing = drawTiming(prng);
   return {
     size: drawSize(prng),
-    safetyMs: prng.between(5, 30) * 1000,
+    safetyMs: prng.between(3, 15) * 1000,
     ...timing,
     node: { ...timing.node, ...drawSizes(prng) },
     faultsPerSecond: drawFaults(prng),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { simulate } from '../../src/sim/simulation.ts';
 
-const SEEDS = 40;
-const SEEDS_TWICE = 5;
+const SEEDS = 100;
+const SEEDS_TWICE = 8;
 
 describe('simulated clusters', () => {
   test(`keep their promises over ${SEEDS} seeds`, () => {
@@ -15,7 +15,7 @@ describe('simulated clusters', () => {
       faults += Object.values(result.faults).reduce((sum, count) => sum + count, 0);
     }
     // A run that does little proves little.
-    expect(acknowledged).toBeGreaterThan(SEEDS * 50);
+    expect(acknowledged).toBeGreaterThan(SEEDS * 100);
     expect(faults).toBeGreaterThan(SEEDS * 5);
   });
 
@@ -25,6 +25,13 @@ describe('simulated clusters', () => {
       expect(one.hash).toBe(other.hash);
       expect(one.events).toBe(other.events);
     }
+  });
+
+  test('are caught when nodes acknowledge what they did not sync', () => {
+    const results = Array.from({ length: 10 }, (_, at) =>
+      simulate(at + 1, { node: { durability: 'unsafe-no-sync' } }),
+    );
+    expect(results.filter(({ failures }) => failures.length > 0).length).toBeGreaterThan(0);
   });
 
   test('do something else with another seed', () => {
