@@ -2,7 +2,7 @@ import type { HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
 import { batchBytes } from '../base/batch.ts';
 import { FORMAT_VERSION, type Configuration } from '../base/configuration.ts';
-import type { Clock } from '../base/ports/clock.ts';
+import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Disk } from '../base/ports/disk.ts';
 import type { Listener, Network } from '../base/ports/network.ts';
 import type { Prng } from '../base/prng.ts';
@@ -23,7 +23,9 @@ import { ElectionRecord } from './election-record.ts';
 import { NodeError } from './errors.ts';
 import { narrate, slowPace, type NodeEvent } from './events.ts';
 import { applyFailure, diskFailure, listenFailure, turnedAway } from './failures.ts';
+import { HandOver } from './hand-over.ts';
 import { InboundConnection, type InboundOwner } from './inbound.ts';
+import { LeadershipProofs } from './leadership-proofs.ts';
 import { asNodeId, checkOptions, hostPort, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
 import { Peers } from './peers.ts';
@@ -92,13 +94,9 @@ class Node implements DledgerNode {
   readonly #sessions = new Set<ClientSession>();
   readonly #dirtySessions = new Set<ClientSession>();
   readonly #counters: Record<string, number> = {};
-  readonly #readTokens = new Map<number, (index: LogIndex | null) => void>();
-  #nextReadToken = 1;
+  readonly #proofs: LeadershipProofs;
+  readonly #handOver: HandOver;
   #configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
-  #transfer: {
-    readonly startedAtMs: number;
-    readonly done: (result: Transferred | ErrorInfo) => void;
-  } | null = null;
   #listener: Listener | null = null;
   #state: 'running' | 'stopping' | 'stopped' | 'failed' = 'running';
 
@@ -133,6 +131,8 @@ class Node implements DledgerNode {
     this.#machine = this.#storage.machine;
     this.#core = this.#makeCore();
     ports.inspect?.(this.#core);
+    this.#proofs = new LeadershipProofs(this.#core);
+    this.#handOver = new HandOver(this.#core, ports.clock);
     this.#elections = new ElectionRecord(ports.clock);
     this.#peers = this.#makePeers();
     this.#appends = new AppendPath({
@@ -208,30 +208,29 @@ class Node implements DledgerNode {
       return;
     }
     this.#loop.enter();
-    const begun = options.handOver && this.#core.role === 'leader' && this.#core.transferLeadership(null).ok;
-    if (!begun) {
-      this.#shutDown(done);
-      return;
-    }
-    this.#event('info', 'stopping', 'stopping: handing leadership over first', {});
     let ended = false;
     const end = (): void => {
       if (ended) return;
       ended = true;
-      timer.cancel();
+      timer?.cancel();
       this.#shutDown(done);
     };
-    const timer = this.#ports.clock.setTimer(options.timeoutMs, () => {
-      this.#loop.enter();
-      end();
-    });
-    // The hand-over ends in the middle of a turn, whose other work still needs the log.
+    // A hand-over ends in the middle of a turn, whose other work still needs the log.
     const endAfterTurn = (): void =>
       this.#ports.clock.defer(() => {
         this.#loop.enter();
         end();
       });
-    this.#transfer = { startedAtMs: this.#ports.clock.monotonicMs(), done: endAfterTurn };
+    let timer: TimerHandle | null = null;
+    if (!options.handOver || this.#core.role !== 'leader' || !this.#handOver.begin(null, endAfterTurn)) {
+      end();
+      return;
+    }
+    this.#event('info', 'stopping', 'stopping: handing leadership over first', {});
+    timer = this.#ports.clock.setTimer(options.timeoutMs, () => {
+      this.#loop.enter();
+      end();
+    });
   }
 
   get #isAlive(): boolean {
@@ -319,7 +318,7 @@ class Node implements DledgerNode {
       clock: this.#ports.clock,
       enter: () => this.#loop.enter(),
       refusalHint: () => this.#notLeader(),
-      confirmLeadership: (done) => this.#confirmLeadership(done),
+      confirmLeadership: (done) => this.#proofs.ask(done),
     });
   }
 
@@ -359,8 +358,8 @@ class Node implements DledgerNode {
         entries: ready.entries,
       });
     }
-    for (const grant of ready.reads) this.#answerToken(grant.token, grant.index);
-    for (const token of ready.readsRefused) this.#answerToken(token, null);
+    for (const grant of ready.reads) this.#proofs.granted(grant);
+    for (const token of ready.readsRefused) this.#proofs.refused(token);
     for (const id of ready.resetBulkLanes) this.#peers.resetBulkLane(id);
     for (const request of ready.logReads) {
       this.#storage.wal.read(
@@ -391,24 +390,10 @@ class Node implements DledgerNode {
     this.#core.pauseDetected();
     if (this.#core.role === 'leader') {
       this.#gate.close(
-        (done) => this.#confirmLeadership(done),
+        (done) => this.#proofs.ask(done),
         () => errorInfo('LEADERSHIP_LOST', 'this node stood still, and another leads now'),
       );
     }
-  }
-
-  #confirmLeadership(done: (index: LogIndex | null) => void): void {
-    const token = this.#nextReadToken;
-    this.#nextReadToken += 1;
-    this.#readTokens.set(token, done);
-    this.#core.readIndex(token);
-  }
-
-  #answerToken(token: number, index: LogIndex | null): void {
-    const done = this.#readTokens.get(token);
-    assert(done !== undefined, () => `read token ${token} was answered twice`);
-    this.#readTokens.delete(token);
-    done(index);
   }
 
   #onRaftEvent(event: RaftEvent): void {
@@ -423,7 +408,7 @@ class Node implements DledgerNode {
       this.#configuration = { index: event.index, value: event.configuration };
       this.#rememberCluster(event.configuration.clusterId);
     }
-    if (event.type === 'transfer-ended') this.#transferEnded(event);
+    if (event.type === 'transfer-ended') this.#handOver.ended(event);
   }
 
   #rememberCluster(clusterId: string): void {
@@ -433,21 +418,6 @@ class Node implements DledgerNode {
       if (!(error instanceof NodeError)) throw error;
       this.#fail(error);
     }
-  }
-
-  #transferEnded(event: Extract<RaftEvent, { type: 'transfer-ended' }>): void {
-    const transfer = this.#transfer;
-    this.#transfer = null;
-    if (transfer === null) return;
-    const tookMs = this.#ports.clock.monotonicMs() - transfer.startedAtMs;
-    transfer.done(
-      event.outcome === 'done'
-        ? { from: this.#id, to: event.target, term: this.#core.term, tookMs }
-        : errorInfo(
-            'TRANSFER_REFUSED',
-            `the hand-over to ${event.target} ended without effect (${event.outcome}) after ${Math.round(tookMs)} ms`,
-          ),
-    );
   }
 
   // Connections from outside.
@@ -531,17 +501,7 @@ class Node implements DledgerNode {
       done(this.#notLeader());
       return;
     }
-    const result = this.#core.transferLeadership(target);
-    if (!result.ok) {
-      done(
-        errorInfo(
-          'TRANSFER_REFUSED',
-          `leadership is not handed to ${target ?? 'anybody'}: ${result.refusal}`,
-        ),
-      );
-      return;
-    }
-    this.#transfer = { startedAtMs: this.#ports.clock.monotonicMs(), done };
+    this.#handOver.begin(target, done);
   }
 
   #notLeader(): ErrorInfo {
