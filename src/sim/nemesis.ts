@@ -25,6 +25,7 @@ export class Nemesis {
   readonly #leaving = new Set<string>();
   #wiped: string | null = null;
   #isActive = true;
+  #isFounded: boolean;
 
   /** @param clients hosts that may be cut off too. */
   constructor(
@@ -39,6 +40,9 @@ export class Nemesis {
     this.#trace = trace;
     this.#prng = prng;
     this.#hosts = [...cluster.ids, ...clients];
+    // An even number of nodes can be halved by a crash into those that have the founding entry and those that have
+    // nothing: neither half is a majority, and an empty log votes for none that is not. So nothing breaks before.
+    this.#isFounded = cluster.ids.length % 2 === 1;
     this.counts = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
     for (const kind of FAULT_KINDS) if (scenario.faultsPerSecond[kind] > 0) this.#schedule(kind);
   }
@@ -87,6 +91,8 @@ export class Nemesis {
   }
 
   #inflict(kind: FaultKind): void {
+    this.#isFounded ||= this.#cluster.ids.some((id) => (this.#cluster.core(id)?.commitIndex ?? 0) > 0);
+    if (!this.#isFounded) return;
     const id = this.#pick(this.#cluster.ids);
     const what = this.#do(kind, id);
     if (what === null) return;
