@@ -1,4 +1,3 @@
-import { DiskError } from '../base/ports/disk.ts';
 import { DledgerError } from '../client/index.ts';
 import { NodeError } from '../node/index.ts';
 import { ExitCode } from './exit-code.ts';
@@ -44,19 +43,6 @@ export function usageError(message: string, next?: string): CliError {
 export function asCliError(error: unknown): CliError | null {
   if (error instanceof CliError) return error;
   if (error instanceof NodeError) {
-    const { cause } = error;
-    // The node sees a disk that refuses; at these two doors it is the directory that was given.
-    if (cause instanceof DiskError && (cause.operation === 'mkdir' || cause.operation === 'lock')) {
-      return new CliError(
-        'DATA_UNUSABLE',
-        ExitCode.usage,
-        `cannot use the data directory: ${cause.message}`,
-        {
-          next: 'give a directory that this user owns, or a new one, to --data',
-          cause: error,
-        },
-      );
-    }
     return new CliError(error.code, NODE_EXIT_CODES[error.code] ?? ExitCode.usage, error.message, {
       next: error.next,
       cause: error,

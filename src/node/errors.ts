@@ -3,6 +3,7 @@ export type NodeErrorCode =
   | 'PORT_IN_USE'
   | 'LISTEN_FAILED'
   | 'DATA_LOCKED'
+  | 'DATA_UNUSABLE'
   | 'DATA_OF_ANOTHER_NODE'
   | 'DATA_OF_ANOTHER_CLUSTER'
   | 'DATA_VERSION'

@@ -167,6 +167,15 @@ function refusing<T>(directory: string, open: () => T): T {
         { cause: error },
       );
     }
+    if (error instanceof DiskError && (error.operation === 'mkdir' || error.operation === 'lock')) {
+      // At these two doors it is not the disk that is at fault but the directory that was given.
+      throw new NodeError(
+        'DATA_UNUSABLE',
+        `cannot use the data directory: ${error.message}`,
+        'give a directory that this user owns, or a new one',
+        { cause: error },
+      );
+    }
     if (error instanceof DiskError) throw diskFailure(error);
     throw error;
   }
