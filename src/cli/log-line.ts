@@ -6,7 +6,7 @@ const UNIX_MS_MAX = 8.64e15;
 
 /** One event of a node as one line for people: time (UTC), level, node, what happened and why. */
 export function logLine(id: string, event: NodeEvent): string {
-  return `${timeOf(event.at)} ${event.level.padEnd(5)} ${printable(id)} ${printable(event.text)}`;
+  return `${timeOf(event.at)} ${event.level.padEnd(5)} ${printable(id)}: ${printable(event.text)}`;
 }
 
 /** The time of day, UTC, to the millisecond. */

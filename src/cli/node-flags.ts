@@ -111,7 +111,10 @@ export function nodeOptionsOf(call: Call): NodeOptions {
 function mebibytes(call: Call, name: string): number {
   const value = number(call, name) ?? 0;
   if (!(value > 0 && value <= MIB_MAX))
-    throw usageError(`--${name} ${value} is not in 0..${MIB_MAX} MiB`, 'give a number of MiB, above 0');
+    throw usageError(
+      `--${name} ${value} is out of bounds`,
+      `give a number of MiB, above 0 and up to ${MIB_MAX}`,
+    );
   return Math.ceil(value * MIB);
 }
 

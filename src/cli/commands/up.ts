@@ -3,6 +3,7 @@ import path from 'node:path';
 import { DiskError, type DirectoryLock } from '../../base/ports/disk.ts';
 import type { NodeEvent } from '../../node/index.ts';
 import { FileDisk } from '../../platform/file-disk.ts';
+import { binaryName } from '../binary-name.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { flag, number, text, type Call, type Command } from '../command.ts';
 import { ControlServer, type Order, type OrderResult } from '../control.ts';
@@ -128,6 +129,7 @@ async function carryOut(order: Order, supervisor: Supervisor, stopped: Stopped):
 function makeSupervisor(call: Call, nodes: readonly SupervisedNode[], directory: string): Supervisor {
   const story = new ElectionStory();
   const isVerbose = flag(call, 'verbose');
+  const binary = binaryName();
   let isFirst = true;
   const supervisor = new Supervisor(nodes, directory, passOn(call), {
     onEvent: (id, event: NodeEvent) => {
@@ -136,11 +138,11 @@ function makeSupervisor(call: Call, nodes: readonly SupervisedNode[], directory:
       for (const line of told) say(line);
       if (event.code !== 'election-won' || !isFirst) return;
       isFirst = false;
-      showNext(supervisor.pid(id));
+      showNext(binary, supervisor.pid(id));
     },
     onLine: (id, line) => say(`${id}: ${printable(line)}`),
     onDeath: (id, how) => {
-      const restart = `${binary()} node restart ${id}`;
+      const restart = `${binary} node restart ${id}`;
       say(`✗ ${id} ended (${how}); start it again with: ${restart}   (its log: ${supervisor.logFile(id)})`);
     },
   });
@@ -222,20 +224,15 @@ function passOn(call: Call): string[] {
   });
 }
 
-function showNext(leaderPid: number | null): void {
+function showNext(binary: string, leaderPid: number | null): void {
   const rows = [
-    [`${binary()} append -d "hello"`, 'store a record; a majority has it on disk when this returns'],
-    [`${binary()} read`, 'read it back'],
-    [`${binary()} cluster status`, 'who leads, and how far everybody is'],
+    [`${binary} append -d "hello"`, 'store a record; a majority has it on disk when this returns'],
+    [`${binary} read`, 'read it back'],
+    [`${binary} cluster status`, 'who leads, and how far everybody is'],
     [`kill -9 ${leaderPid ?? 'PID'}`, 'kill the leader, and watch another take over'],
   ] as const;
   const width = Math.max(...rows.map(([command]) => command.length)) + 3;
   say('\nthe cluster is up. In another terminal, from this directory:');
   for (const [command, about] of rows) say(`  ${command.padEnd(width)}${about}`);
   say('Ctrl-C stops all nodes; the same command goes on where they stopped.\n');
-}
-
-/** How the person at the terminal reaches this program, in a clone and where it is installed. */
-function binary(): string {
-  return fs.existsSync('bin/dledger') ? './bin/dledger' : 'dledger';
 }
