@@ -123,14 +123,23 @@ export async function giveOrder(order: Order, clusterDirectory: string | null): 
       cause: error,
     });
   }
-  socket.setEncoding('utf8');
-  socket.write(`${JSON.stringify(order)}\n`);
-  let received = '';
-  for await (const text of socket) received += String(text);
-  const result = ORDER_RESULT.safeParse(parseJson(received));
+  const result = ORDER_RESULT.safeParse(parseJson(await converse(socket, JSON.stringify(order))));
   if (result.success) return result.data;
   throw new CliError('NOT_UP', ExitCode.unknown, '`dledger up` ended before it answered', {
     next: 'see with `dledger cluster status` what became of it',
     outcome: 'unknown',
   });
+}
+
+/** Sends a line. @returns all that comes back, up to the end, good or bad. */
+async function converse(socket: net.Socket, line: string): Promise<string> {
+  socket.setEncoding('utf8');
+  socket.write(`${line}\n`);
+  let received = '';
+  try {
+    for await (const text of socket) received += String(text);
+  } catch {
+    // A connection that breaks is one that ended early: what came tells.
+  }
+  return received;
 }

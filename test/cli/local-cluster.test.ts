@@ -1,90 +1,87 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CliError } from '../../src/cli/cli-error.ts';
 import {
   defaultDirectory,
   isVacant,
   lastUp,
+  privateDirectory,
   readLocalCluster,
   rememberLastUp,
   writeLocalCluster,
 } from '../../src/cli/local-cluster.ts';
+import { useDirectory } from './support/directory.ts';
 
-const cluster = { nodes: [{ id: 'n1', address: '127.0.0.1:7101' }], control: '/run/up.sock' };
+const home = useDirectory();
+const cluster = { nodes: [{ id: 'n1', address: '127.0.0.1:7101' }], control: '/run/control.sock' };
 
-let directory: string;
-let before: string;
-beforeEach(() => {
-  directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-local-')));
-  before = process.cwd();
-  process.chdir(directory);
-});
-afterEach(() => {
-  process.chdir(before);
-  fs.rmSync(directory, { recursive: true });
-});
-
-describe('a cluster on this machine', () => {
-  test('is written down and found again', () => {
-    expect(readLocalCluster(directory)).toBeNull();
-    writeLocalCluster(directory, cluster);
-    expect(readLocalCluster(directory)).toEqual(cluster);
-    writeLocalCluster(directory, { ...cluster, control: null });
-    expect(readLocalCluster(directory)?.control).toBeNull();
-    expect(fs.readdirSync(directory)).toEqual(['cluster.json']);
+describe('what up writes down', () => {
+  test('is read back', () => {
+    writeLocalCluster(home.path, cluster);
+    expect(readLocalCluster(home.path)).toEqual(cluster);
+    writeLocalCluster(home.path, { ...cluster, control: null });
+    expect(readLocalCluster(home.path)).toEqual({ ...cluster, control: null });
+    expect(fs.readdirSync(home.path)).toEqual(['cluster.json']);
   });
 
-  test.each(['', '{', '[]', '{"nodes": []}', '{"nodes": [{"id": "n1"}]}', '{"nodes": "n1"}'])(
-    'is not guessed from a file that says %j',
+  test('is nothing where there is no cluster', () => {
+    expect(readLocalCluster(home.path)).toBeNull();
+    expect(readLocalCluster(path.join(home.path, 'none'))).toBeNull();
+  });
+
+  test.each(['', '{', '[]', '{}', '{"nodes":[]}', '{"nodes":[{"id":"n1"}]}', '{"nodes":"n1"}'])(
+    'is refused, and left alone, where it is something else: %j',
     (text) => {
-      fs.writeFileSync(path.join(directory, 'cluster.json'), text);
-      expect(() => readLocalCluster(directory)).toThrow(CliError);
-      expect(() => readLocalCluster(directory)).toThrow(/cluster\.json is not what/);
+      const file = path.join(home.path, 'cluster.json');
+      fs.writeFileSync(file, text);
+      expect(() => readLocalCluster(home.path)).toThrow(CliError);
+      expect(() => readLocalCluster(home.path)).toThrow(file);
+      expect(fs.readFileSync(file, 'utf8')).toBe(text);
     },
   );
-
-  test('is made only where nothing else lies', () => {
-    expect(isVacant(directory)).toBe(true);
-    fs.mkdirSync(path.join(directory, 'up'));
-    fs.writeFileSync(path.join(directory, 'cluster.json.new'), '');
-    expect(isVacant(directory)).toBe(true);
-    fs.writeFileSync(path.join(directory, 'thesis.txt'), '');
-    expect(isVacant(directory)).toBe(false);
-  });
 });
 
 describe('the cluster that was last up from here', () => {
-  test('is none, then the last one', () => {
+  test('is remembered for this directory only', () => {
     expect(lastUp()).toBeNull();
-    rememberLastUp(path.join(directory, 'one'));
-    rememberLastUp(path.join(directory, 'two'));
-    expect(lastUp()).toBe(path.join(directory, 'two'));
-    rememberLastUp('/elsewhere/three');
-    expect(lastUp()).toBe('/elsewhere/three');
-    rememberLastUp(defaultDirectory());
-    expect(lastUp()).toBe(path.join(directory, '.dledger'));
+    rememberLastUp(path.resolve('some/cluster'));
+    expect(lastUp()).toBe(path.resolve('some/cluster'));
+    fs.mkdirSync('elsewhere');
+    process.chdir('elsewhere');
+    expect(lastUp()).toBeNull();
   });
 
-  test('is found where everything was moved together', () => {
-    fs.mkdirSync('old');
-    process.chdir('old');
-    rememberLastUp(path.resolve('data'));
+  test('is found again when the whole directory was moved, unless it lay outside', () => {
+    fs.mkdirSync('before');
+    process.chdir('before');
+    rememberLastUp(defaultDirectory());
     process.chdir('..');
-    fs.renameSync('old', 'new');
-    process.chdir('new');
-    expect(lastUp()).toBe(path.join(directory, 'new', 'data'));
+    fs.renameSync('before', 'after');
+    process.chdir('after');
+    expect(lastUp()).toBe(path.join(home.path, 'after/.dledger'));
+    const outside = path.join(home.path, 'outside');
+    rememberLastUp(outside);
+    expect(lastUp()).toBe(outside);
   });
 
-  test.each(['', 'garbage', '{"directory": 7}', '[]'])('is none where the note says %j', (text) => {
-    fs.mkdirSync('.dledger');
-    fs.writeFileSync('.dledger/last-up.json', text);
+  test('is none where the note is damaged', () => {
+    rememberLastUp(defaultDirectory());
+    fs.writeFileSync('.dledger/last-up.json', 'x');
     expect(lastUp()).toBeNull();
   });
+});
 
-  test('does not make its own home a directory with something else in it', () => {
+describe('a directory', () => {
+  test('is vacant with nothing in it but what up leaves before there is a cluster', () => {
+    expect(isVacant(home.path)).toBe(true);
     rememberLastUp(defaultDirectory());
+    fs.mkdirSync(privateDirectory(defaultDirectory()));
     expect(isVacant(defaultDirectory())).toBe(true);
+  });
+
+  test('is not vacant with anything else', () => {
+    fs.mkdirSync('n1');
+    expect(isVacant(home.path)).toBe(false);
   });
 });
