@@ -65,9 +65,9 @@ describe('the cluster that was last up from here', () => {
     expect(lastUp()).toBe(outside);
   });
 
-  test('is none where the note is damaged', () => {
-    rememberLastUp(defaultDirectory());
-    fs.writeFileSync('.dledger/last-up.json', 'x');
+  test.each(['', 'garbage', '{"directory": 7}', '[]'])('is none where the note says %j', (text) => {
+    fs.mkdirSync('.dledger');
+    fs.writeFileSync('.dledger/last-up.json', text);
     expect(lastUp()).toBeNull();
   });
 });
