@@ -93,8 +93,7 @@ export class Nemesis {
   #inflict(kind: FaultKind): void {
     this.#isFounded ||= this.#cluster.ids.some((id) => (this.#cluster.core(id)?.commitIndex ?? 0) > 0);
     if (!this.#isFounded) return;
-    const id = this.#pick(this.#cluster.ids);
-    const what = this.#do(kind, id);
+    const what = this.#do(kind, this.#victim());
     if (what === null) return;
     this.counts[kind] += 1;
     this.#trace.note('nemesis', what);
@@ -292,6 +291,12 @@ export class Nemesis {
     disk.clearFaults();
     if (!this.#isActive) disk.onOperation = null;
     this.#failing.delete(id);
+  }
+
+  /** Rather often whoever leads: most of what can go wrong begins there. */
+  #victim(): string {
+    const leader = this.#cluster.ids.find((id) => this.#cluster.core(id)?.role === 'leader');
+    return leader !== undefined && this.#prng.chance(0.3) ? leader : this.#pick(this.#cluster.ids);
   }
 
   #pick<T>(items: readonly T[]): T {
