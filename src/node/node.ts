@@ -135,6 +135,7 @@ class Node implements DledgerNode {
     this.#handOver = new HandOver(this.#core, ports.clock);
     this.#elections = new ElectionRecord(ports.clock);
     this.#peers = this.#makePeers();
+    if (this.#configuration !== null) this.#meet(this.#configuration.value);
     this.#appends = new AppendPath({
       core: this.#core,
       machine: this.#machine,
@@ -406,9 +407,15 @@ class Node implements DledgerNode {
     }
     if (event.type === 'configuration-committed') {
       this.#configuration = { index: event.index, value: event.configuration };
+      this.#meet(event.configuration);
       this.#rememberCluster(event.configuration.clusterId);
     }
     if (event.type === 'transfer-ended') this.#handOver.ended(event);
+  }
+
+  /** The configuration in the log rules; the operator's list of peers is where it starts from. */
+  #meet(configuration: Configuration): void {
+    for (const member of configuration.members) this.#peers.learn(member.id, hostPort(member.peerAddress));
   }
 
   #rememberCluster(clusterId: string): void {

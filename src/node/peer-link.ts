@@ -36,6 +36,7 @@ const PING_EVERY_MS = 250;
  * and not in milliseconds, so that a pause of this process does not look like silence of the other.
  */
 const SILENT_ROUNDS_MAX = 8;
+const SILENT_ROUNDS_DOUBTFUL = 2;
 /** What may wait in one lane. Beyond it messages are dropped, which Raft takes as loss and repairs. */
 const BUFFERED_BYTES_MAX = { control: 1024 * 1024, bulk: 32 * 1024 * 1024 } as const;
 
@@ -85,6 +86,11 @@ export class PeerLink {
 
   get isUp(): boolean {
     return this.#state === 'up';
+  }
+
+  /** It is up and was heard lately: a half-open link of a vanished process is up for a while, but silent. */
+  get isAnswering(): boolean {
+    return this.#state === 'up' && this.#silentRounds < SILENT_ROUNDS_DOUBTFUL;
   }
 
   /** Messages dropped because the lane was down or full. */

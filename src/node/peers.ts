@@ -52,6 +52,8 @@ export class Peers {
   readonly #handlers: PeersHandlers;
   readonly #peers = new Map<NodeId, Peer>();
   readonly #byIndex: Peer[] = [];
+  readonly #ports: { network: Network; clock: Clock; prng: Prng };
+  #isOpen = false;
   #inbound = 0;
 
   constructor(
@@ -64,36 +66,36 @@ export class Peers {
     this.#self = self;
     this.#group = group;
     this.#handlers = handlers;
-    for (const { id, address } of addresses) {
-      if (id === self) continue;
-      const link = (lane: Lane): PeerLink =>
-        new PeerLink(id, lane, address, ports, {
-          enter: () => handlers.enter(),
-          hello: (asked) => handlers.hello(asked),
-          identified: (asked, ack) => this.#onAnswered(id, asked, ack),
-          up: (changed) => this.#onLane(id, changed, true),
-          down: (changed) => this.#onLane(id, changed, false),
-          processGone: (how) => handlers.gone(id, how),
-          refused: (asked, error) => this.#onRefused(id, asked, error),
-          roundTrip: (ms) => {
-            this.#peer(id).roundTripMs = ms;
-          },
-        });
-      const peer: Peer = {
-        id,
-        address: formatHostPort(address),
-        links: { control: link('control'), bulk: link('bulk') },
-        answered: null,
-        known: null,
-        roundTripMs: null,
-        refusals: 0,
-      };
-      this.#peers.set(id, peer);
-      this.#byIndex.push(peer);
-    }
+    this.#ports = ports;
+    for (const { id, address } of addresses) this.learn(id, address);
+  }
+
+  /**
+   * Makes the acquaintance of a member, if it is new: from the operator's list, or from the cluster's configuration,
+   * which may name more than that list does.
+   */
+  learn(id: NodeId, address: HostPort): void {
+    if (id === this.#self || this.#peers.has(id)) return;
+    const control = this.#link(id, 'control', address);
+    const bulk = this.#link(id, 'bulk', address);
+    const peer: Peer = {
+      id,
+      address: formatHostPort(address),
+      links: { control, bulk },
+      answered: null,
+      known: null,
+      roundTripMs: null,
+      refusals: 0,
+    };
+    this.#peers.set(id, peer);
+    this.#byIndex.push(peer);
+    if (!this.#isOpen) return;
+    control.open();
+    bulk.open();
   }
 
   open(): void {
+    this.#isOpen = true;
     for (const peer of this.#byIndex) {
       peer.links.control.open();
       peer.links.bulk.open();
@@ -110,7 +112,8 @@ export class Peers {
   /** Queues a message on its lane; sent by `flush`. Lost if the lane is down, as on any network. */
   send(message: PeerMessage): void {
     const peer = this.#peers.get(message.to);
-    assert(peer !== undefined, () => `a message to ${message.to}, who is no peer`);
+    // A member of a configuration that is not committed yet may be unknown so far.
+    if (peer === undefined) return;
     const lane: Lane = message.type === 'AppendEntries' && message.entries.length > 0 ? 'bulk' : 'control';
     const link = peer.links[lane];
     // Encoding is not for nothing even when the lane is down: skip it.
@@ -185,14 +188,15 @@ export class Peers {
         `${id} is not one of the members ${[this.#self, ...this.#peers.keys()].sort().join(', ')}`,
       );
     }
-    if (peer.answered !== null && peer.answered.incarnation !== hello.incarnation) {
+    const isAnswering = peer.links.control.isAnswering || peer.links.bulk.isAnswering;
+    if (isAnswering && peer.answered !== null && peer.answered.incarnation !== hello.incarnation) {
       return errorInfo(
         'DUPLICATE_NODE',
         `another ${id} runs at ${peer.address} (incarnation ${peer.answered.incarnation}): two nodes were started with one id`,
       );
     }
     const bound = this.#boundIncarnation(id);
-    if (peer.answered === null && bound !== null && bound !== hello.incarnation) {
+    if (peer.answered?.incarnation !== hello.incarnation && bound !== null && bound !== hello.incarnation) {
       // A wiped disk, or an impostor: whoever answers at the configured address decides which.
       return errorInfo(
         'IDENTITY_MISMATCH',
@@ -274,6 +278,21 @@ export class Peers {
     const forWhatWeAre =
       error.code === 'DUPLICATE_NODE' || error.code === 'WRONG_CLUSTER' || error.code === 'WRONG_NODE';
     if (forWhatWeAre && peer.refusals >= REFUSALS_FATAL) this.#handlers.turnedAway(id, error);
+  }
+
+  #link(id: NodeId, lane: Lane, address: HostPort): PeerLink {
+    return new PeerLink(id, lane, address, this.#ports, {
+      enter: () => this.#handlers.enter(),
+      hello: (asked) => this.#handlers.hello(asked),
+      identified: (asked, ack) => this.#onAnswered(id, asked, ack),
+      up: (changed) => this.#onLane(id, changed, true),
+      down: (changed) => this.#onLane(id, changed, false),
+      processGone: (how) => this.#handlers.gone(id, how),
+      refused: (asked, error) => this.#onRefused(id, asked, error),
+      roundTrip: (ms) => {
+        this.#peer(id).roundTripMs = ms;
+      },
+    });
   }
 
   #peer(id: NodeId): Peer {

@@ -265,6 +265,40 @@ describe('identity', () => {
     expect(driver.readAll(follower, 'committed').length).toBe(20);
   });
 
+  test('a node whose operator named fewer peers learns the others from the log', () => {
+    const { cluster, driver, leader } = start();
+    const [follower] = cluster.followers() as [string];
+    cluster.kill(follower);
+    cluster.start(follower, {
+      peers: [follower, leader].sort().map((id) => ({ id, address: `${id}:${NODE_PORT}` })),
+    });
+    cluster.clock.advanceBy(1000);
+    cluster.kill(leader);
+    const next = cluster.runUntilLeader();
+    expect(driver.append(next, ['with all that are left']).value).not.toBeNull();
+    expect(cluster.fatal(follower)).toBeNull();
+  });
+
+  test('a wiped node behind a cut is believed once the cut is healed', () => {
+    const { cluster, driver, leader } = start();
+    driver.append(leader, ['a']);
+    const [follower] = cluster.followers() as [string];
+    for (const id of cluster.ids) {
+      cluster.network.cut(id, follower);
+      cluster.network.cut(follower, id);
+    }
+    cluster.clock.advanceBy(700);
+    cluster.wipe(follower);
+    cluster.start(follower);
+    cluster.clock.advanceBy(300);
+    cluster.network.healAll();
+    cluster.clock.advanceBy(5000);
+    expect(cluster.fatal(follower)).toBeNull();
+    expect(
+      cluster.group(cluster.runUntilLeader()).members.find((member) => member.id === follower)?.incarnation,
+    ).toBe(cluster.status(follower).incarnation);
+  });
+
   test('a second node of the same id is turned away, and the cluster does not notice', () => {
     const { cluster, leader } = start();
     cluster.clock.advanceBy(500);
