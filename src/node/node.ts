@@ -1,7 +1,8 @@
 import type { HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
 import { batchBytes } from '../base/batch.ts';
-import { FORMAT_VERSION, type Configuration } from '../base/configuration.ts';
+import { FORMAT_VERSION, decodeConfiguration, type Configuration } from '../base/configuration.ts';
+import { entryBody } from '../base/entry.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Disk } from '../base/ports/disk.ts';
 import type { Listener, Network } from '../base/ports/network.ts';
@@ -136,6 +137,8 @@ class Node implements DledgerNode {
     this.#elections = new ElectionRecord(ports.clock);
     this.#peers = this.#makePeers();
     if (this.#configuration !== null) this.#meet(this.#configuration.value);
+    for (const entry of this.#storage.recovered.laterConfigurations)
+      this.#meet(decodeConfiguration(entryBody(entry)));
     this.#appends = new AppendPath({
       core: this.#core,
       machine: this.#machine,

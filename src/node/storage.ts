@@ -1,4 +1,5 @@
 import { decodeConfiguration, type Configuration } from '../base/configuration.ts';
+import { entryBody, type Entry } from '../base/entry.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import { DiskError, type Disk } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
@@ -68,11 +69,9 @@ export function openStorage(
     });
     const checkpoint = checkpoints.load();
     const machine = restore(checkpoint, wal, options.dataDirectory);
-    const configuration =
-      checkpoint === null
-        ? null
-        : { index: checkpoint.configurationIndex, value: decodeConfiguration(checkpoint.configuration) };
     const commitIndex = Math.max(machine.appliedIndex, Math.min(wal.commitHint, wal.lastIndex)) as LogIndex;
+    const later = wal.configurationEntries(checkpoint?.configurationIndex ?? NO_INDEX);
+    const configuration = newestCommitted(checkpoint, later, commitIndex);
     return {
       identity: wal.identity,
       wal,
@@ -90,13 +89,25 @@ export function openStorage(
         tail: wal.tail(options.cacheBytesMax),
         commitIndex,
         configuration,
-        laterConfigurations: wal.configurationEntries(configuration?.index ?? NO_INDEX),
+        laterConfigurations: later.filter((entry) => entry.index > (configuration?.index ?? NO_INDEX)),
       },
       foundCluster: (clusterId) => refusing(options.dataDirectory, () => wal.setClusterId(clusterId)),
       counters: () => walCounters(wal),
       close: (done) => wal.close(done),
     };
   });
+}
+
+/** The newest configuration that is known to be committed: the checkpoint's, or one behind it in the log. */
+function newestCommitted(
+  checkpoint: Checkpoint | null,
+  later: readonly Entry[],
+  commitIndex: LogIndex,
+): Storage['configuration'] {
+  const entry = later.findLast((candidate) => candidate.index <= commitIndex);
+  if (entry !== undefined) return { index: entry.index, value: decodeConfiguration(entryBody(entry)) };
+  if (checkpoint === null) return null;
+  return { index: checkpoint.configurationIndex, value: decodeConfiguration(checkpoint.configuration) };
 }
 
 function restore(checkpoint: Checkpoint | null, wal: Wal, directory: string): StateMachine {

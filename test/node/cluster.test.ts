@@ -137,6 +137,21 @@ describe('records', () => {
     expect(driver.readAll(away, 'committed').length).toBe(200);
   });
 
+  test('a node that restarts before its first checkpoint still takes one', () => {
+    const cluster = new SimulatedCluster({ seed: 8, size: 1, node: { checkpointEveryBytes: 2000 } });
+    cluster.startAll();
+    const leader = cluster.runUntilLeader();
+    const driver = new Driver(cluster);
+    driver.append(leader, ['before']);
+    cluster.clock.advanceBy(500);
+    cluster.kill(leader);
+    cluster.start(leader);
+    cluster.runUntilLeader();
+    for (let at = 0; at < 50; at += 1) driver.append(leader, [`record ${at}`]);
+    cluster.clock.advanceBy(100);
+    expect(cluster.status(leader).counters['checkpointIndex']).toBeGreaterThan(0);
+  });
+
   test('are restored through a checkpoint: a restart does not forget what producers sent', () => {
     const cluster = new SimulatedCluster({ seed: 6, size: 1, node: { checkpointEveryBytes: 2000 } });
     cluster.startAll();
