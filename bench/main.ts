@@ -82,6 +82,7 @@ function asJson(): object {
         clientCores: median(runs, 'clientCores'),
         rssMiB: median(runs, 'rssMiB'),
         bytesPerSecond: median(runs, 'bytesPerSecond'),
+        syncsPerSecond: median(runs, 'syncsPerSecond'),
       })),
       failovers: failovers.map(({ how, gapsMs }) => ({
         how,

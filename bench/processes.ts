@@ -12,7 +12,6 @@ export interface Usage {
   /** Seconds of processor time, user and system. */
   readonly cpuSeconds: number;
   readonly rssMiB: number;
-  readonly writtenBytes: number;
 }
 
 /** What the kernel has counted for a process so far. */
@@ -21,11 +20,9 @@ export function usageOf(pid: number): Usage {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = Number(fields[11]) + Number(fields[12]);
   const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-  const io = fs.readFileSync(`/proc/${pid}/io`, 'utf8');
   return {
     cpuSeconds: ticks / 100,
     rssMiB: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024,
-    writtenBytes: Number(/write_bytes: (\d+)/.exec(io)?.[1] ?? Number.NaN),
   };
 }
 

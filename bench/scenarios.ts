@@ -1,4 +1,4 @@
-import { connect, type Producer } from '../src/client/index.ts';
+import { connect, type Client, type Producer } from '../src/client/index.ts';
 import { Histogram } from './histogram.ts';
 import { usageOf, type BenchCluster } from './processes.ts';
 
@@ -27,7 +27,9 @@ export interface Measured {
   readonly clientCores: number;
   /** Of the largest node. */
   readonly rssMiB: number;
+  /** Written to the logs, and synced, by the three nodes together. */
   readonly bytesPerSecond: number;
+  readonly syncsPerSecond: number;
 }
 
 const WARM_UP_MS = 1000;
@@ -48,11 +50,13 @@ export async function measure(
     await loop(producer, records, scenario.inFlight, WARM_UP_MS, new Histogram());
     const latencies = new Histogram();
     const before = cluster.ids.map((id) => usageOf(cluster.pid(id)));
+    const writtenBefore = await written(client);
     const clientBefore = process.cpuUsage();
     const startedMs = performance.now();
     const requests = await loop(producer, records, scenario.inFlight, durationMs, latencies);
     const seconds = (performance.now() - startedMs) / 1000;
     const clientUsed = process.cpuUsage(clientBefore);
+    const writtenAfter = await written(client);
     const after = cluster.ids.map((id) => usageOf(cluster.pid(id)));
     const sum = (of: (at: number) => number): number => after.reduce((total, _, at) => total + of(at), 0);
     return {
@@ -63,12 +67,21 @@ export async function measure(
       cpuCores: sum((at) => (after[at]?.cpuSeconds ?? 0) - (before[at]?.cpuSeconds ?? 0)) / seconds,
       clientCores: (clientUsed.user + clientUsed.system) / 1e6 / seconds,
       rssMiB: Math.max(...after.map((usage) => usage.rssMiB)),
-      bytesPerSecond: sum((at) => (after[at]?.writtenBytes ?? 0) - (before[at]?.writtenBytes ?? 0)) / seconds,
+      bytesPerSecond: (writtenAfter.bytes - writtenBefore.bytes) / seconds,
+      syncsPerSecond: (writtenAfter.syncs - writtenBefore.syncs) / seconds,
     };
   } finally {
     producer.close();
     await client.close();
   }
+}
+
+/** What all nodes have written and synced since they started. */
+async function written(client: Client): Promise<{ bytes: number; syncs: number }> {
+  const { nodes } = await client.status();
+  const sum = (counter: string): number =>
+    nodes.reduce((total, { status }) => total + (status?.counters[counter] ?? 0), 0);
+  return { bytes: sum('walBytesWritten'), syncs: sum('walSyncs') };
 }
 
 /** @returns requests answered within the time. */

@@ -95,6 +95,8 @@ class Node implements DledgerNode {
   readonly #sessions = new Set<ClientSession>();
   readonly #dirtySessions = new Set<ClientSession>();
   readonly #counters: Record<string, number> = {};
+  /** Led when this node found its process gone, and has not been reached since. */
+  #goneLeader: NodeId | null = null;
   readonly #proofs: LeadershipProofs;
   readonly #handOver: HandOver;
   #configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
@@ -289,6 +291,7 @@ class Node implements DledgerNode {
       identified: (id, incarnation, priority) => this.#core.peerIdentified(id, incarnation, priority),
       reachable: (id, lane, up) => {
         this.#core.peerReachable(id, lane, up);
+        if (up && this.#goneLeader === id) this.#goneLeader = null;
         if (lane === 'control') {
           this.#event(
             up ? 'info' : 'warn',
@@ -306,6 +309,7 @@ class Node implements DledgerNode {
           `the leader ${id} is gone: it closed its connection and ${how === 'refused' ? 'refuses a new one' : 'a new process answers'}`,
           { leader: id, how },
         );
+        this.#goneLeader = id;
         this.#core.leaderGone(id);
       },
       message: (message) => this.#core.step(message),
@@ -332,6 +336,9 @@ class Node implements DledgerNode {
   #turnEnd(): void {
     if (!this.#isAlive) return;
     this.#core.clock(this.#ports.clock.unixMs());
+    // What a dead leader had sent may still come out of the socket buffers. It is good, but it is no sign of life.
+    if (this.#goneLeader !== null && this.#goneLeader === this.#core.leader)
+      this.#core.leaderGone(this.#goneLeader);
     let moreToApply = false;
     do {
       this.#appends.propose();

@@ -30,6 +30,9 @@ export interface PeerLinkHandlers {
 const CONNECT_TIMEOUT_MS = 1000;
 const BACKOFF_MS_MIN = 20;
 const BACKOFF_MS_MAX = 500;
+/** So often at most, and so soon, a sudden close is inquired into. */
+const INQUIRIES_MAX = 20;
+const INQUIRY_PAUSE_MS = 2;
 const PING_EVERY_MS = 250;
 /**
  * A lane that stayed silent for this many pings is half open (the other host vanished): dial anew. Counted in rounds
@@ -66,6 +69,7 @@ export class PeerLink {
   #bootId: number | null = null;
   /** An established connection was just closed by the other side: the next attempt is evidence. */
   #suspicious = false;
+  #inquiriesLeft = 0;
   #dropped = 0;
 
   constructor(
@@ -235,20 +239,34 @@ export class PeerLink {
    */
   #afterClose(reason: CloseReason): void {
     const wasUp = this.#state === 'up';
-    const refusedOnSuspicion = this.#suspicious && reason.by === 'connect' && reason.code === 'refused';
+    const wasSuspicious = this.#suspicious;
+    const isRefused = reason.by === 'connect' && reason.code === 'refused';
     this.#suspicious = wasUp && reason.by === 'remote';
+    if (this.#suspicious) this.#inquiriesLeft = INQUIRIES_MAX;
     this.#connection = null;
     this.#cancelTimers();
     this.#clearQueue();
     this.#state = 'waiting';
     if (wasUp) this.#handlers.down(this.lane, reason);
-    if (refusedOnSuspicion) this.#handlers.processGone('refused');
+    if (wasSuspicious && isRefused) this.#handlers.processGone('refused');
     if (this.#suspicious || (wasUp && reason.by === 'local')) {
       this.#dial();
       return;
     }
+    // A dying process closes its sockets one by one: the attempt may still be taken in by the listening one and be
+    // reset a moment later. That is no answer yet; ask again until there is one.
+    if (wasSuspicious && !isRefused && this.#inquiriesLeft > 0) {
+      this.#inquiriesLeft -= 1;
+      this.#suspicious = true;
+      this.#dialIn(INQUIRY_PAUSE_MS);
+      return;
+    }
     const delayMs = this.#backoffMs * (0.5 + this.#prng.fraction() / 2);
     this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
+    this.#dialIn(delayMs);
+  }
+
+  #dialIn(delayMs: number): void {
     this.#retryTimer = this.#clock.setTimer(delayMs, () => {
       this.#retryTimer = null;
       this.#handlers.enter();
