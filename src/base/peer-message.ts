@@ -60,7 +60,7 @@ export type VoteVerdict =
   | 'log-behind'
   /** The candidate's term is old. */
   | 'stale-term'
-  /** The voter may not vote: its disk was wiped or its vote is not to be trusted (RULES of identity). */
+  /** The voter may not vote: its disk was wiped or its vote is not to be trusted. */
   | 'not-eligible';
 
 export interface PreVoteResponse extends Envelope {
