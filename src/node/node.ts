@@ -126,7 +126,9 @@ class Node implements DledgerNode {
       onDurable: (number) => {
         this.#loop.enter();
         this.#backlog.durable(number);
-        if (this.#isAlive) this.#core.persisted(number);
+        if (!this.#isAlive) return;
+        this.#core.persisted(number);
+        this.#noteCommit();
       },
       onFailure: (error) => this.#fail(diskFailure(error)),
     });
@@ -153,8 +155,8 @@ class Node implements DledgerNode {
     this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, {
       enter: () => this.#loop.enter(),
       onApplied: (entry, result) => this.#appends.onApplied(entry, result),
-      onProgress: (index) => {
-        this.#storage.wal.noteCommit(index);
+      onProgress: () => {
+        this.#noteCommit();
         this.#reads.onApplied();
       },
       onFailure: (error) => this.#fail(applyFailure(error)),
@@ -390,6 +392,14 @@ class Node implements DledgerNode {
         },
       );
     }
+  }
+
+  /**
+   * Tells the log what is known to be committed, for the next start. Only what is durable: behind that the disk may still
+   * hold other entries, dropped since, and a start would take those for the committed ones.
+   */
+  #noteCommit(): void {
+    this.#storage.wal.noteCommit(Math.min(this.#machine.appliedIndex, this.#core.durableIndex) as LogIndex);
   }
 
   #onPause(gapMs: number): void {
