@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { simulate } from '../../src/sim/simulation.ts';
 
@@ -17,6 +18,16 @@ describe('simulated clusters', () => {
     // A run that does little proves little.
     expect(acknowledged).toBeGreaterThan(SEEDS * 100);
     expect(faults).toBeGreaterThan(SEEDS * 5);
+  });
+
+  test('keep them over the seeds that once failed', () => {
+    const kept = fs
+      .readFileSync(new URL('seeds.txt', import.meta.url), 'utf8')
+      .split('\n')
+      .filter((line) => /^\d/.test(line))
+      .map((line) => Number(line.split(' ')[0]));
+    expect(kept.length).toBeGreaterThan(0);
+    for (const seed of kept) expect(simulate(seed).failures, `npm run sim -- --seed ${seed}`).toEqual([]);
   });
 
   test('do the same again with the same seed, and something else with another', () => {
