@@ -123,21 +123,20 @@ export class AppendPath {
       waiter.failed(requestId, this.#refusalHint());
       return;
     }
-    const refusal = this.#inspect(batch, bodyChecksum);
-    if (refusal !== null) {
-      waiter.failed(requestId, refusal);
+    const inspected = this.#inspect(batch, bodyChecksum);
+    if ('code' in inspected) {
+      waiter.failed(requestId, inspected);
       return;
     }
-    const recordCount = new DataView(batch.buffer, batch.byteOffset).getUint32(20, true);
     this.#gather({
       waiter,
       requestId,
-      stamp: batchStamp(batch),
+      stamp: inspected.stamp,
       draft: {
         kind: EntryKind.batch,
         version: BATCH_VERSION,
         queue: RAW_LOG_QUEUE,
-        recordCount,
+        recordCount: inspected.recordCount,
         body: batch,
         bodyChecksum,
       },
@@ -264,7 +263,11 @@ export class AppendPath {
     return true;
   }
 
-  #inspect(batch: Uint8Array, bodyChecksum: number): ErrorInfo | null {
+  /** Once over the batch: why it is refused, or what the rest of its way needs to know of it. */
+  #inspect(
+    batch: Uint8Array,
+    bodyChecksum: number,
+  ): ErrorInfo | { readonly recordCount: number; readonly stamp: ProducerStamp } {
     if (batch.length > this.#batchBytesMax) {
       return errorInfo(
         'RECORD_TOO_LARGE',
@@ -282,13 +285,11 @@ export class AppendPath {
       );
     }
     try {
-      checkBatch(batch);
-      batchStamp(batch);
+      return { recordCount: checkBatch(batch), stamp: batchStamp(batch) };
     } catch (error) {
       if (error instanceof BatchFormatError) return errorInfo('BATCH_FORMAT', error.message);
       throw error;
     }
-    return null;
   }
 
   #gather(request: Gathered): void {

@@ -193,7 +193,6 @@ class Node implements DledgerNode {
       bootId: this.#bootId,
       startedAtMs: this.#startedAtMs,
       address: this.#clientAddress(),
-      addresses: this.#addresses,
       appliedIndex: this.#machine.appliedIndex,
       lastElection: this.#elections.last,
       tickMs: this.#options.tickMs,
@@ -556,21 +555,15 @@ class Node implements DledgerNode {
 
   #hello(lane: 'control' | 'bulk'): Hello {
     return {
-      protocolVersion: LIMITS.protocolVersion,
+      ...this.#introduction(),
       role: 'peer',
       lane,
-      clusterId: this.#clusterId(),
-      nodeId: this.#id,
-      incarnation: this.#storage.identity.incarnation,
-      bootId: this.#bootId,
-      priority: this.#options.priority,
-      softwareVersion: this.#options.softwareVersion,
       credentials: null,
     };
   }
 
-  #helloAck(): HelloAck {
-    const hint = this.#notLeader();
+  /** What either side of a greeting says of itself. */
+  #introduction(): Omit<Hello, 'role' | 'lane' | 'credentials'> & { readonly nodeId: NodeId } {
     return {
       protocolVersion: LIMITS.protocolVersion,
       clusterId: this.#clusterId(),
@@ -579,6 +572,13 @@ class Node implements DledgerNode {
       bootId: this.#bootId,
       priority: this.#options.priority,
       softwareVersion: this.#options.softwareVersion,
+    };
+  }
+
+  #helloAck(): HelloAck {
+    const hint = this.#notLeader();
+    return {
+      ...this.#introduction(),
       leaderId: this.#core.leader,
       leaderAddress: this.#core.leader === this.#id ? this.#clientAddress() : hint.leaderAddress,
       limits: {

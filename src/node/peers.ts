@@ -135,10 +135,6 @@ export class Peers {
     return this.#peers.get(id)?.roundTripMs ?? null;
   }
 
-  isUp(id: NodeId): boolean {
-    return this.#peers.get(id)?.links.control.isUp ?? false;
-  }
-
   counters(): Record<string, number> {
     let dropped = 0;
     for (const peer of this.#byIndex) dropped += peer.links.control.dropped + peer.links.bulk.dropped;

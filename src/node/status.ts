@@ -1,5 +1,4 @@
-import type { HostPort } from '../base/host-port.ts';
-import type { Incarnation, LogIndex, NodeId } from '../base/units.ts';
+import type { Incarnation, LogIndex } from '../base/units.ts';
 import { FIRST_GROUP } from '../base/units.ts';
 import type { RaftStatus } from '../raft/index.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
@@ -14,7 +13,6 @@ export interface StatusParts {
   readonly bootId: number;
   readonly startedAtMs: number;
   readonly address: string;
-  readonly addresses: readonly { readonly id: NodeId; readonly address: HostPort }[];
   readonly appliedIndex: LogIndex;
   readonly lastElection: LastElection | null;
   readonly tickMs: number;
