@@ -104,6 +104,7 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     segmentBytes: mebibytes(call, 'segment-mib'),
     cacheBytesMax: mebibytes(call, 'cache-mib'),
     durability: flag(call, 'unsafe-no-sync') ? 'unsafe-no-sync' : 'quorum-sync',
+    allowFaults: flag(call, 'allow-faults'),
     softwareVersion: VERSION,
   };
 }

@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
 import type { NodeEvent } from '../node/index.ts';
+import { NODE_EVENT } from '../wire/watch-schema.ts';
 import { parseJson } from './json.ts';
 
 export interface SupervisedNode {
@@ -24,14 +24,6 @@ export interface SupervisorHandlers {
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 /** Longer than a hand-over and the end of a sync take. */
 const STOP_TIMEOUT_MS = 5000;
-
-const EVENT: z.ZodType<NodeEvent> = z.object({
-  at: z.number(),
-  level: z.enum(['info', 'warn', 'error']),
-  code: z.string(),
-  text: z.string(),
-  fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
-});
 
 /** Runs `dledger start` as child processes, which stop when this process dies, however it dies. */
 export class Supervisor {
@@ -113,7 +105,7 @@ export class Supervisor {
     if (child.stderr !== null) {
       createInterface({ input: child.stderr }).on('line', (line) => {
         log.write(`${line}\n`);
-        const event = EVENT.safeParse(parseJson(line));
+        const event = NODE_EVENT.safeParse(parseJson(line));
         if (event.success) this.#handlers.onEvent(id, event.data);
         else this.#handlers.onLine(id, line);
       });

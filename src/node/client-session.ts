@@ -15,12 +15,21 @@ import {
   type Transferred,
 } from '../wire/client-codec.ts';
 import { encodeError, errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import {
+  decodeFaultOrder,
+  encodeFaultReport,
+  type FaultOrder,
+  type FaultReport,
+} from '../wire/fault-schema.ts';
 import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
 import { LIMITS } from '../wire/limits.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
+import { decodeGetEvents, decodeWatch, encodeEvents } from '../wire/watch-schema.ts';
 import type { AppendPath, AppendWaiter } from './append-path.ts';
+import type { EventJournal } from './event-journal.ts';
 import type { InboundConnection, InboundOwner } from './inbound.ts';
 import type { ReadPath, ReadWaiter } from './read-path.ts';
+import type { WatcherSink, Watchers } from './watchers.ts';
 
 export interface SessionServices {
   readonly appends: AppendPath;
@@ -28,6 +37,9 @@ export interface SessionServices {
   /** The node is on its way out: nothing new is taken. */
   readonly stopping: () => boolean;
   readonly status: () => NodeStatus;
+  readonly watchers: Watchers;
+  readonly journal: EventJournal;
+  readonly faults: (order: FaultOrder) => FaultReport | ErrorInfo;
   readonly transfer: (target: NodeId | null, done: (result: Transferred | ErrorInfo) => void) => void;
   /** Something is queued for this session: flush it at the end of the turn. */
   readonly dirty: (session: ClientSession) => void;
@@ -35,7 +47,7 @@ export interface SessionServices {
 }
 
 /** One connection of a client or an operator. Answers are queued and leave in one write at the end of the turn. */
-export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter {
+export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, WatcherSink {
   readonly bodyBytesMax: number = LIMITS.clientFrameBytesMax;
   readonly #connection: InboundConnection;
   readonly #services: SessionServices;
@@ -50,6 +62,10 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter {
 
   get isOpen(): boolean {
     return this.#connection.isOpen;
+  }
+
+  get unreadBytes(): number {
+    return this.#connection.unreadBytes;
   }
 
   onFrame(frame: Frame): void {
@@ -82,6 +98,18 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter {
       case FrameKind.TRANSFER_LEADERSHIP:
         this.#transfer(frame);
         return;
+      case FrameKind.WATCH:
+        this.#services.watchers.add(this, frame.requestId, decodeWatch(frame.body));
+        return;
+      case FrameKind.GET_EVENTS: {
+        const { after, max } = decodeGetEvents(frame.body);
+        const events = this.#services.journal.since(after, max);
+        this.#send(FrameKind.EVENTS, frame.requestId, [encodeEvents({ events })]);
+        return;
+      }
+      case FrameKind.FAULT:
+        this.#breakOrMend(frame);
+        return;
       default:
         this.failed(frame.requestId, errorInfo('BAD_REQUEST', `frame of kind ${frame.kind} is no request`));
     }
@@ -92,6 +120,7 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter {
   }
 
   onClose(_reason: CloseReason): void {
+    this.#services.watchers.remove(this);
     this.#services.onGone(this);
   }
 
@@ -119,6 +148,10 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter {
     this.#markDirty();
   }
 
+  push(kind: Frame['kind'], requestId: number, body: Uint8Array): void {
+    this.#send(kind, requestId, [body]);
+  }
+
   failed(requestId: number, error: ErrorInfo): void {
     this.#flushRuns();
     this.#send(FrameKind.ERROR, requestId, [encodeError(error)]);
@@ -143,6 +176,14 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter {
       if ('code' in result) this.failed(frame.requestId, result);
       else this.#send(FrameKind.TRANSFERRED, frame.requestId, [encodeTransferred(result)]);
     });
+  }
+
+  /** Answered at once and not at the end of the turn: a node that stands still has no end of a turn, and must be told to go on. */
+  #breakOrMend(frame: Frame): void {
+    const result = this.#services.faults(decodeFaultOrder(frame.body));
+    if ('code' in result) this.failed(frame.requestId, result);
+    else this.#send(FrameKind.FAULT_REPORT, frame.requestId, [encodeFaultReport(result)]);
+    this.#connection.flush();
   }
 
   #send(kind: Frame['kind'], requestId: number, chunks: readonly Uint8Array[]): void {

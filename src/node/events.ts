@@ -1,19 +1,8 @@
 import type { RaftEvent } from '../raft/index.ts';
+import type { NodeEvent } from '../wire/watch-schema.ts';
 import type { Pace } from './pace-watch.ts';
 
-/** Something that a person watching this node would want to know. */
-export interface NodeEvent {
-  /** Unix milliseconds. */
-  readonly at: number;
-  readonly level: 'info' | 'warn' | 'error';
-  /** Stable, kebab-case: what happened. */
-  readonly code: string;
-  /** One line that says what happened and why. */
-  readonly text: string;
-  readonly fields: Readonly<Record<string, string | number | boolean | null>>;
-}
-
-type Narrated = Omit<NodeEvent, 'at' | 'code'>;
+type Narrated = Omit<NodeEvent, 'sequence' | 'at' | 'code'>;
 
 /** Tells a consensus event in words. `tickMs` turns the core's ticks into milliseconds. */
 export function narrate(event: RaftEvent, tickMs: number): Narrated {

@@ -5,7 +5,7 @@ import { FORMAT_VERSION, decodeConfiguration, type Configuration } from '../base
 import { entryBody } from '../base/entry.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Disk } from '../base/ports/disk.ts';
-import type { Listener, Network } from '../base/ports/network.ts';
+import type { Network } from '../base/ports/network.ts';
 import type { Prng } from '../base/prng.ts';
 import { FIRST_GROUP, NO_INDEX, UNKNOWN_INCARNATION, type LogIndex, type NodeId } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
@@ -19,13 +19,16 @@ import { AckGate } from './ack-gate.ts';
 import { AppendPath } from './append-path.ts';
 import { Applier } from './applier.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { ClientSession, type SessionServices } from './client-session.ts';
 import { ElectionRecord } from './election-record.ts';
 import { NodeError } from './errors.ts';
-import { narrate, slowPace, type NodeEvent } from './events.ts';
-import { applyFailure, diskFailure, listenFailure, turnedAway } from './failures.ts';
+import { narrate, slowPace } from './events.ts';
+import { EventJournal } from './event-journal.ts';
+import { CommitTimes } from './commit-times.ts';
+import { DiskSpace } from './disk-space.ts';
+import { applyFailure, diskFailure, turnedAway } from './failures.ts';
+import { FrontDoor } from './front-door.ts';
+import { FaultBoard } from './fault-board.ts';
 import { HandOver } from './hand-over.ts';
-import { InboundConnection, type InboundOwner } from './inbound.ts';
 import { LeadershipProofs } from './leadership-proofs.ts';
 import { asNodeId, checkOptions, hostPort, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
@@ -34,6 +37,8 @@ import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { TurnLoop } from './turn-loop.ts';
+import type { NodeEvent } from '../wire/watch-schema.ts';
+import { Watchers } from './watchers.ts';
 import { WriteBacklog } from './write-backlog.ts';
 
 export interface NodePorts {
@@ -91,16 +96,18 @@ class Node implements DledgerNode {
   readonly #gate = new AckGate();
   readonly #backlog = new WriteBacklog();
   readonly #elections: ElectionRecord;
-  readonly #inbound = new Set<InboundConnection>();
-  readonly #sessions = new Set<ClientSession>();
-  readonly #dirtySessions = new Set<ClientSession>();
+  readonly #journal: EventJournal;
+  readonly #watchers: Watchers;
+  readonly #faults: FaultBoard;
+  readonly #commitTimes = new CommitTimes();
+  readonly #space: DiskSpace;
+  readonly #door: FrontDoor;
   readonly #counters: Record<string, number> = {};
   /** Led when this node found its process gone, and has not been reached since. */
   #goneLeader: NodeId | null = null;
   readonly #proofs: LeadershipProofs;
   readonly #handOver: HandOver;
   #configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
-  #listener: Listener | null = null;
   #state: 'running' | 'stopping' | 'stopped' | 'failed' = 'running';
 
   constructor(options: NodeOptions, ports: NodePorts, handlers: NodeHandlers) {
@@ -132,6 +139,15 @@ class Node implements DledgerNode {
       },
       onFailure: (error) => this.#fail(diskFailure(error)),
     });
+    this.#journal = new EventJournal(ports.disk, ports.clock, options.dataDirectory);
+    this.#watchers = new Watchers({
+      clock: ports.clock,
+      journal: this.#journal,
+      enter: () => this.#loop.enter(),
+      status: () => this.status(),
+    });
+    this.#space = new DiskSpace(ports.disk, ports.clock, options.dataDirectory);
+    this.#faults = this.#makeFaults();
     this.#configuration = this.#storage.configuration;
     this.#machine = this.#storage.machine;
     this.#core = this.#makeCore();
@@ -177,9 +193,10 @@ class Node implements DledgerNode {
     );
     this.#pace = new PaceWatch(
       options.electionTimeoutMsMin,
-      () => ({ syncMs: this.#storage.wal.takeRecentSyncs().p999, loopDelayMs: this.#loop.takeDelayMs() }),
+      () => ({ syncMs: this.#storage.wal.recentSyncs().p999, loopDelayMs: this.#loop.delayMs }),
       (pace, limitMs) => this.#event('warn', ...slowPace(pace, limitMs)),
     );
+    this.#door = this.#makeDoor();
     this.#announceStart();
     this.#listen();
   }
@@ -196,6 +213,12 @@ class Node implements DledgerNode {
       appliedIndex: this.#machine.appliedIndex,
       lastElection: this.#elections.last,
       tickMs: this.#options.tickMs,
+      syncTimes: this.#storage.wal.recentSyncs(),
+      commitTimes: this.#commitTimes.summary(this.#ports.clock.monotonicMs()),
+      loopDelayMs: Math.round(this.#loop.delayMs * 10) / 10,
+      space: this.#space.space,
+      faults: this.#faults.active,
+      roundTripMs: (peer) => this.#peers.roundTripMs(peer),
       counters: {
         ...this.#counters,
         ...this.#appends.counters(),
@@ -203,7 +226,8 @@ class Node implements DledgerNode {
         ...this.#peers.counters(),
         ...this.#storage.counters(),
         walBacklogBytes: this.#backlog.bytes,
-        clientConnections: this.#sessions.size,
+        ...this.#door.counters(),
+        watchers: this.#watchers.count,
         checkpointIndex: this.#checkpointer.lastIndex,
       },
     });
@@ -284,7 +308,7 @@ class Node implements DledgerNode {
   }
 
   #makePeers(): Peers {
-    return new Peers(this.#id, FIRST_GROUP, this.#addresses, this.#ports, {
+    return new Peers(this.#id, FIRST_GROUP, this.#addresses, this.#ports, this.#faults, {
       enter: () => this.#loop.enter(),
       hello: (lane) => this.#hello(lane),
       configuration: () => this.#configuration?.value ?? null,
@@ -319,6 +343,21 @@ class Node implements DledgerNode {
     });
   }
 
+  #makeFaults(): FaultBoard {
+    return new FaultBoard({
+      clock: this.#ports.clock,
+      prng: this.#ports.prng.fork(),
+      isAllowed: this.#options.allowFaults,
+      enter: () => this.#loop.enter(),
+      isPeer: (id) => this.#peers.has(id),
+      stall: () => this.#loop.stall(),
+      resume: () => this.#loop.resume(),
+      breakLinks: (id) => this.#peers.breakLinks(id),
+      onChanged: (code, text, { id, owner, remainingMs, affected }) =>
+        this.#event('warn', code, text, { fault: id, owner, remainingMs, affected }),
+    });
+  }
+
   #makeReads(): ReadPath {
     return new ReadPath({
       core: this.#core,
@@ -343,13 +382,15 @@ class Node implements DledgerNode {
     let moreToApply = false;
     do {
       this.#appends.propose();
+      if (this.#core.role === 'leader') this.#commitTimes.proposed(this.#core.lastIndex, this.#loop.nowMs);
       while (this.#core.hasReady()) this.#execute(this.#core.ready());
       moreToApply = this.#applier.run();
     } while (this.#isAlive && this.#core.hasReady());
     if (!this.#isAlive) return;
+    this.#commitTimes.committed(this.#core.commitIndex, this.#loop.nowMs);
+    this.#watchers.flush();
     this.#peers.flush();
-    for (const session of this.#dirtySessions) session.flush();
-    this.#dirtySessions.clear();
+    this.#door.flush();
     this.#checkpointer.consider();
     if (moreToApply) this.#ports.clock.defer(() => this.#loop.enter());
   }
@@ -423,6 +464,7 @@ class Node implements DledgerNode {
     if (event.type === 'role-changed' && event.from === 'leader') {
       this.#appends.leadershipLost();
       this.#reads.onLeadershipLost();
+      this.#commitTimes.leadershipLost();
     }
     if (event.type === 'configuration-committed') {
       this.#configuration = { index: event.index, value: event.configuration };
@@ -448,78 +490,42 @@ class Node implements DledgerNode {
 
   // Connections from outside.
 
-  #listen(): void {
-    const listen = this.#options.listen ?? this.#addresses.find((peer) => peer.id === this.#id)?.address;
-    assert(listen !== undefined, () => `${this.#id} has no address`);
-    this.#ports.network.listen({
-      host: listen.host,
-      port: listen.port,
-      onConnection: (connection) => {
-        const inbound = new InboundConnection(connection, this.#ports.clock, {
-          enter: () => this.#loop.enter(),
-          admit: (hello, from) => this.#admit(hello, from),
-          onBadPeer: (remoteAddress, code, message) => {
-            this.#count('badConnections');
-            this.#event(
-              'warn',
-              'bad-connection',
-              `closed a connection from ${remoteAddress}: ${message} (${code})`,
-              { remoteAddress, code },
-            );
-          },
-          onGone: (gone) => this.#inbound.delete(gone),
-        });
-        this.#inbound.add(inbound);
-        return inbound;
-      },
-      onListening: (listener) => {
-        this.#listener = listener;
+  #makeDoor(): FrontDoor {
+    return new FrontDoor({
+      id: this.#id,
+      network: this.#ports.network,
+      clock: this.#ports.clock,
+      clientConnectionsMax: this.#options.clientConnectionsMax,
+      enter: () => this.#loop.enter(),
+      isRunning: () => this.#state === 'running',
+      clusterId: () => this.#clusterId(),
+      acknowledge: () => this.#helloAck(),
+      admitPeer: (hello, connection) => this.#peers.admit(hello, connection),
+      services: () => ({
+        appends: this.#appends,
+        reads: this.#reads,
+        stopping: () => this.#state !== 'running',
+        status: () => this.status(),
+        watchers: this.#watchers,
+        journal: this.#journal,
+        faults: (order) => this.#faults.carryOut(order),
+        transfer: (target, done) => this.#beginTransfer(target, done),
+      }),
+      notice: (code, text, fields) => this.#event('warn', code, text, fields),
+      onListening: () => {
         this.#loop.enter();
         this.#loop.start();
         this.#peers.open();
         this.#handlers.onReady(this.status());
       },
-      onError: (error) => this.#fail(listenFailure(error, listen)),
+      onError: (error) => this.#fail(error),
     });
   }
 
-  #admit(
-    hello: Hello,
-    connection: InboundConnection,
-  ): { owner: InboundOwner; ack: HelloAck } | { refusal: ErrorInfo } {
-    if (this.#state !== 'running') return { refusal: errorInfo('SHUTTING_DOWN', `${this.#id} is stopping`) };
-    const owner =
-      hello.role === 'peer' ? this.#peers.admit(hello, connection) : this.#admitClient(hello, connection);
-    return 'code' in owner ? { refusal: owner } : { owner, ack: this.#helloAck() };
-  }
-
-  #admitClient(hello: Hello, connection: InboundConnection): InboundOwner | ErrorInfo {
-    const ours = this.#clusterId();
-    if (hello.clusterId !== null && ours !== null && hello.clusterId !== ours) {
-      return errorInfo('WRONG_CLUSTER', `${this.#id} belongs to cluster ${ours}, not to ${hello.clusterId}`);
-    }
-    if (this.#sessions.size >= this.#options.clientConnectionsMax) {
-      return errorInfo('OVERLOADED', `${this.#sessions.size} clients are connected already`);
-    }
-    const services = this.#sessionServices();
-    const session = new ClientSession(connection, services);
-    this.#sessions.add(session);
-    return session;
-  }
-
-  #sessionServices(): SessionServices {
-    return {
-      appends: this.#appends,
-      reads: this.#reads,
-      stopping: () => this.#state !== 'running',
-      status: () => this.status(),
-      transfer: (target, done) => this.#beginTransfer(target, done),
-      dirty: (session) => this.#dirtySessions.add(session),
-      onGone: (session) => {
-        this.#sessions.delete(session);
-        this.#dirtySessions.delete(session);
-      },
-    };
+  #listen(): void {
+    const listen = this.#options.listen ?? this.#addresses.find((peer) => peer.id === this.#id)?.address;
+    assert(listen !== undefined, () => `${this.#id} has no address`);
+    this.#door.open(listen);
   }
 
   #beginTransfer(target: NodeId | null, done: (result: Transferred | ErrorInfo) => void): void {
@@ -619,15 +625,17 @@ class Node implements DledgerNode {
     }
     this.#state = 'stopping';
     this.#appends.leadershipLost();
-    this.#listener?.close();
     this.#peers.flush();
-    for (const session of this.#sessions) session.close();
+    this.#door.shut();
     this.#checkpointer.write(() => {
       this.#loop.stop();
       this.#reads.stop();
+      this.#watchers.stop();
+      this.#faults.close();
+      this.#journal.close();
       this.#state = 'stopped';
       this.#peers.close();
-      for (const connection of this.#inbound) connection.close();
+      this.#door.close();
       this.#storage.close(done);
     });
   }
@@ -638,14 +646,18 @@ class Node implements DledgerNode {
     this.#event('error', 'fatal', `${error.message}; ${error.next}`, { code: error.code });
     this.#loop.stop();
     this.#reads.stop();
-    this.#listener?.close();
+    this.#watchers.stop();
+    this.#faults.close();
+    this.#journal.close();
     this.#peers.close();
-    for (const connection of this.#inbound) connection.close();
+    this.#door.close();
     this.#handlers.onFatal(error);
   }
 
   #event(level: NodeEvent['level'], code: string, text: string, fields: NodeEvent['fields']): void {
-    this.#handlers.onEvent({ at: this.#ports.clock.unixMs(), level, code, text, fields });
+    const event = this.#journal.add({ at: this.#ports.clock.unixMs(), level, code, text, fields });
+    this.#watchers.onEvent(code === 'leader-changed' || code === 'role-changed');
+    this.#handlers.onEvent(event);
   }
 
   #count(counter: string): void {

@@ -39,6 +39,8 @@ export interface NodeOptions {
    * durability costs, never for data.
    */
   readonly durability: 'quorum-sync' | 'unsafe-no-sync';
+  /** Whether the node breaks something on request (a stall, lost messages), for drills. Never where strangers connect. */
+  readonly allowFaults: boolean;
   /** Version string for status and handshakes. */
   readonly softwareVersion: string;
 }
@@ -56,6 +58,7 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   checkpointEveryBytes: 64 * 1024 * 1024,
   clientConnectionsMax: 1024,
   durability: 'quorum-sync',
+  allowFaults: false,
   softwareVersion: '0.1.0',
 };
 

@@ -11,6 +11,7 @@ import type { Frame } from '../wire/frame.ts';
 import type { Hello, HelloAck } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { decodePeerMessage, encodePeerMessage } from '../wire/peer-codec.ts';
+import type { LinkFaults } from './fault-board.ts';
 import type { InboundConnection, InboundOwner } from './inbound.ts';
 import { PeerLink, type Lane } from './peer-link.ts';
 
@@ -34,6 +35,8 @@ interface Peer {
   readonly id: NodeId;
   readonly address: string;
   readonly links: Record<Lane, PeerLink>;
+  /** Its connections to this node. */
+  readonly inbound: Set<InboundConnection>;
   /** Who answered at this peer's own address, while that connection is up. Only this may bind an identity. */
   answered: { readonly incarnation: Incarnation; readonly bootId: number } | null;
   /** The incarnation whose messages are believed. */
@@ -53,20 +56,22 @@ export class Peers {
   readonly #peers = new Map<NodeId, Peer>();
   readonly #byIndex: Peer[] = [];
   readonly #ports: { network: Network; clock: Clock; prng: Prng };
+  readonly #faults: LinkFaults;
   #isOpen = false;
-  #inbound = 0;
 
   constructor(
     self: NodeId,
     group: GroupId,
     addresses: readonly { readonly id: NodeId; readonly address: HostPort }[],
     ports: { network: Network; clock: Clock; prng: Prng },
+    faults: LinkFaults,
     handlers: PeersHandlers,
   ) {
     this.#self = self;
     this.#group = group;
     this.#handlers = handlers;
     this.#ports = ports;
+    this.#faults = faults;
     for (const { id, address } of addresses) this.learn(id, address);
   }
 
@@ -82,6 +87,7 @@ export class Peers {
       id,
       address: formatHostPort(address),
       links: { control, bulk },
+      inbound: new Set(),
       answered: null,
       known: null,
       roundTripMs: null,
@@ -117,7 +123,34 @@ export class Peers {
     const lane: Lane = message.type === 'AppendEntries' && message.entries.length > 0 ? 'bulk' : 'control';
     const link = peer.links[lane];
     // Encoding is not for nothing even when the lane is down: skip it.
-    if (link.isUp) link.send(encodePeerMessage(message, this.#group));
+    if (!link.isUp) return;
+    const frame = encodePeerMessage(message, this.#group);
+    if (this.#faults.isQuiet) link.send(frame);
+    else this.#sendFaulty(peer, link, frame);
+  }
+
+  #sendFaulty(peer: Peer, link: PeerLink, frame: readonly Uint8Array[]): void {
+    const delayMs = this.#faults.outbound(peer.id);
+    if (delayMs === 0) link.send(frame);
+    if (delayMs === null || delayMs === 0) return;
+    this.#ports.clock.setTimer(delayMs, () => {
+      this.#handlers.enter();
+      if (link.isUp) link.send(frame);
+    });
+  }
+
+  /** Closes every connection with a peer; those to it are dialled anew. @returns how many there were. */
+  breakLinks(id: NodeId): number {
+    const { links, inbound } = this.#peer(id);
+    const up = [links.control, links.bulk].filter((link) => link.isUp);
+    for (const link of up) link.reset();
+    const accepted = [...inbound];
+    for (const connection of accepted) connection.close();
+    return up.length + accepted.length;
+  }
+
+  has(id: NodeId): boolean {
+    return this.#peers.has(id);
   }
 
   flush(): void {
@@ -137,8 +170,12 @@ export class Peers {
 
   counters(): Record<string, number> {
     let dropped = 0;
-    for (const peer of this.#byIndex) dropped += peer.links.control.dropped + peer.links.bulk.dropped;
-    return { peerMessagesDropped: dropped, peerConnectionsIn: this.#inbound };
+    let inbound = 0;
+    for (const peer of this.#byIndex) {
+      dropped += peer.links.control.dropped + peer.links.bulk.dropped;
+      inbound += peer.inbound.size;
+    }
+    return { peerMessagesDropped: dropped, peerConnectionsIn: inbound };
   }
 
   /** Decides about a connection that says it comes from a peer. */
@@ -158,13 +195,13 @@ export class Peers {
     const peer = this.#peer(hello.nodeId as NodeId);
     const incarnation = hello.incarnation;
     if (peer.known !== incarnation) this.#believe(peer, incarnation, hello.priority);
-    this.#inbound += 1;
+    peer.inbound.add(connection);
     return {
       bodyBytesMax: LIMITS.peerFrameBytesMax,
       onFrame: (frame) => this.#onFrame(peer, incarnation, frame),
       onDrain: () => undefined,
       onClose: () => {
-        this.#inbound -= 1;
+        peer.inbound.delete(connection);
       },
     };
   }
@@ -184,6 +221,7 @@ export class Peers {
         `${id} is not one of the members ${[this.#self, ...this.#peers.keys()].sort().join(', ')}`,
       );
     }
+    if (this.#faults.refuses(id)) return errorInfo('OVERLOADED', `a fault on request refuses ${id}`);
     const isAnswering = peer.links.control.isAnswering || peer.links.bulk.isAnswering;
     if (isAnswering && peer.answered !== null && peer.answered.incarnation !== hello.incarnation) {
       return errorInfo(
@@ -222,6 +260,7 @@ export class Peers {
     // A connection of an earlier incarnation that has not noticed its end yet has no say any more.
     if (peer.known !== incarnation || group !== this.#group) return;
     if (message.from !== peer.id || message.to !== this.#self) return;
+    if (!this.#faults.isQuiet && this.#faults.losesInbound(peer.id)) return;
     this.#handlers.message(message);
   }
 
@@ -243,6 +282,7 @@ export class Peers {
       );
       return false;
     }
+    if (this.#faults.refuses(id)) return false;
     peer.refusals = 0;
     const incarnation = ack.incarnation;
     peer.answered = { incarnation, bootId: ack.bootId };

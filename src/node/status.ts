@@ -1,7 +1,9 @@
-import type { Incarnation, LogIndex } from '../base/units.ts';
-import { FIRST_GROUP } from '../base/units.ts';
+import { FIRST_GROUP, type Incarnation, type LogIndex, type NodeId } from '../base/units.ts';
 import type { RaftStatus } from '../raft/index.ts';
-import type { NodeStatus } from '../wire/status-schema.ts';
+import type { LatencySummary } from '../base/latency-histogram.ts';
+import type { FaultState } from '../wire/fault-schema.ts';
+import type { LatencyStatus, NodeStatus } from '../wire/status-schema.ts';
+import type { Space } from './disk-space.ts';
 import type { LastElection } from './election-record.ts';
 import { asNodeId, type NodeOptions } from './options.ts';
 
@@ -17,6 +19,12 @@ export interface StatusParts {
   readonly lastElection: LastElection | null;
   readonly tickMs: number;
   readonly counters: Readonly<Record<string, number>>;
+  readonly syncTimes: LatencySummary;
+  readonly commitTimes: LatencySummary;
+  readonly loopDelayMs: number | null;
+  readonly space: Space | null;
+  readonly faults: readonly FaultState[];
+  readonly roundTripMs: (peer: NodeId) => number | null;
 }
 
 /** What this node says of itself. Unknown is null, never 0. */
@@ -70,11 +78,24 @@ export function buildStatus(parts: StatusParts): NodeStatus {
           recentlyActive: follower.recentlyActive,
           counts: follower.counts,
           lastHeardMs: follower.ticksSinceHeard * parts.tickMs,
+          roundTripMs: parts.roundTripMs(follower.id),
         })),
         lastElection: parts.lastElection,
       },
     ],
     counters: { ...parts.counters, ...core.counters },
     unsafe: options.durability === 'unsafe-no-sync' ? ['unsafe-no-sync'] : [],
+    pace: {
+      syncMs: latency(parts.syncTimes),
+      commitMs: latency(parts.commitTimes),
+      loopDelayMs: parts.loopDelayMs,
+    },
+    disk: parts.space,
+    allowsFaults: options.allowFaults,
+    faults: parts.faults,
   };
+}
+
+function latency({ p50, p99, max }: LatencySummary): LatencyStatus | null {
+  return p50 === null || p99 === null || max === null ? null : { p50, p99, max };
 }

@@ -9,6 +9,8 @@ export interface TurnHandlers {
   onTurnEnd(): void;
 }
 
+const DELAY_SPAN_MS = 10_000;
+
 /**
  * Divides time into turns. Everything that comes from outside (bytes, completions, timers) calls `enter` first; the
  * work that inputs cause is gathered and done once, at the end of the turn: one write to the log and one frame for
@@ -27,7 +29,11 @@ export class TurnLoop {
   #lastTickMs: number;
   #timer: TimerHandle | null = null;
   #stopped = false;
+  /** In this span of ten seconds, and in the one before. */
   #longestGapMs = 0;
+  #longestGapBeforeMs = 0;
+  #spanEndsMs = 0;
+  #isStalled = false;
 
   /** @param pauseMs a gap between turns above this counts as a pause: half the shortest election timeout. */
   constructor(clock: Clock, tickMs: number, pauseMs: number, handlers: TurnHandlers) {
@@ -55,11 +61,9 @@ export class TurnLoop {
     return this.#nowMs;
   }
 
-  /** How late the loop was at worst since the last call: the longest gap between turns beyond a tick. */
-  takeDelayMs(): number {
-    const delayMs = Math.max(0, this.#longestGapMs - this.#tickMs);
-    this.#longestGapMs = 0;
-    return delayMs;
+  /** How late the loop was at worst in the last ten to twenty seconds: the longest gap between turns beyond a tick. */
+  get delayMs(): number {
+    return Math.max(0, Math.max(this.#longestGapMs, this.#longestGapBeforeMs) - this.#tickMs);
   }
 
   /** To be called before any input is handled. */
@@ -70,10 +74,28 @@ export class TurnLoop {
     this.#clock.defer(() => this.#endTurn());
   }
 
+  /** From now on what comes in is taken in and nothing is done about it: no ticks, no work, until `resume`. */
+  stall(): void {
+    this.#isStalled = true;
+  }
+
+  /** The gap is then found as that of a process that was stopped. */
+  resume(): void {
+    if (!this.#isStalled) return;
+    this.#isStalled = false;
+    if (this.#turnOpen) this.#clock.defer(() => this.#endTurn());
+    else this.enter();
+  }
+
   #readClock(): void {
     const now = this.#clock.monotonicMs();
     const gapMs = now - this.#nowMs;
     this.#nowMs = now;
+    if (now >= this.#spanEndsMs) {
+      this.#longestGapBeforeMs = this.#longestGapMs;
+      this.#longestGapMs = 0;
+      this.#spanEndsMs = now + DELAY_SPAN_MS;
+    }
     if (gapMs > this.#longestGapMs) this.#longestGapMs = gapMs;
     if (gapMs > this.#pauseMs) {
       // The missed ticks are not made up for: what lies in the socket buffers may be heartbeats that came in time.
@@ -83,7 +105,7 @@ export class TurnLoop {
   }
 
   #endTurn(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#isStalled) return;
     // Read again: the process may have been stopped in the middle of the turn, before its acknowledgements leave.
     this.#readClock();
     // Ticks come after the input of the turn: a heartbeat that waited in a socket buffer while the loop was busy must

@@ -10,7 +10,6 @@ export type { HardState } from './hard-state.ts';
 export type { Identity } from './identity.ts';
 export type { TermRun } from './log-map.ts';
 export type { ReadRequest, ReadResult } from './log-reader.ts';
-export type { SyncSummary } from './sync-times.ts';
 export { verifyLog, type LogReport } from './verify.ts';
 export { Wal, type WalOptions, type WalStats } from './wal.ts';
 export type { WalWork } from './work.ts';

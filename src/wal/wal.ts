@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
+import { LatencyHistogram, RecentLatencies, type LatencySummary } from '../base/latency-histogram.ts';
 import type { Entry } from '../base/entry.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import { DiskError, type DirectoryLock, type Disk, type DiskFile } from '../base/ports/disk.ts';
@@ -15,7 +16,6 @@ import { LogReader, type ReadRequest, type ReadResult } from './log-reader.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog, watermarkOf, type RecoveredLog } from './recovery.ts';
 import type { SegmentFiles } from './segment-files.ts';
-import { SyncTimes, type SyncSummary } from './sync-times.ts';
 import { WatermarkFile, type Watermark } from './watermark.ts';
 import { blockEnd, bytesOf, Gathering, type Batch, type WalWork } from './work.ts';
 
@@ -45,7 +45,7 @@ export interface WalStats {
   readonly segments: number;
   /** Of the log: one a block. */
   readonly syncs: number;
-  readonly syncMs: SyncSummary;
+  readonly syncMs: LatencySummary;
   readonly blocks: number;
   readonly entries: number;
   /** Into the log, with block headers. */
@@ -83,8 +83,8 @@ export class Wal {
   readonly #reader: LogReader;
   readonly #writer: LogWriter;
   readonly #gathering: Gathering;
-  readonly #syncTimes = new SyncTimes();
-  #recentSyncTimes = new SyncTimes();
+  readonly #syncTimes = new LatencyHistogram();
+  readonly #recentSyncTimes = new RecentLatencies();
   readonly #tornBytesAtOpen: number;
   #identity: Identity;
   /** The chain is at work; whatever comes, waits. */
@@ -283,11 +283,9 @@ export class Wal {
     };
   }
 
-  /** The syncs since the last call. */
-  takeRecentSyncs(): SyncSummary {
-    const { summary } = this.#recentSyncTimes;
-    this.#recentSyncTimes = new SyncTimes();
-    return summary;
+  /** The syncs of the last ten to twenty seconds. */
+  recentSyncs(): LatencySummary {
+    return this.#recentSyncTimes.summary(this.#clock.monotonicMs());
   }
 
   // --- what it is told ----------------------------------------------------------------------------------------------
@@ -420,9 +418,9 @@ export class Wal {
     if (truncates) this.#durableIndex = Math.min(this.#durableIndex, firstIndex - 1) as LogIndex;
     this.#writer.sync(
       this.#then(() => {
-        const tookMs = this.#clock.monotonicMs() - startedMs;
-        this.#syncTimes.add(tookMs);
-        this.#recentSyncTimes.add(tookMs);
+        const nowMs = this.#clock.monotonicMs();
+        this.#syncTimes.add(nowMs - startedMs);
+        this.#recentSyncTimes.add(nowMs - startedMs, nowMs);
         this.#blocks += 1;
         this.#entries += block.length;
         this.#durableIndex = this.#map.lastIndex;

@@ -52,6 +52,8 @@ export type ErrorCode =
   | 'UNSUPPORTED_VERSION'
   | 'UNAUTHORIZED'
   | 'TRANSFER_REFUSED'
+  /** The node was not started to allow faults, or not this one. */
+  | 'FAULT_REFUSED'
   | 'BAD_REQUEST'
   /** A bug or a broken disk at the node: its own log says more. */
   | 'INTERNAL';
@@ -80,6 +82,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeFacts>> = {
   UNSUPPORTED_VERSION: { number: 36, retryable: false, outcome: 'none' },
   UNAUTHORIZED: { number: 37, retryable: false, outcome: 'none' },
   TRANSFER_REFUSED: { number: 48, retryable: true, outcome: 'none' },
+  FAULT_REFUSED: { number: 49, retryable: false, outcome: 'none' },
   BAD_REQUEST: { number: 64, retryable: false, outcome: 'none' },
   INTERNAL: { number: 65, retryable: false, outcome: 'unknown' },
 };

@@ -61,6 +61,12 @@ export const FrameKind = {
   STATUS_RESULT: 39,
   TRANSFER_LEADERSHIP: 40,
   TRANSFERRED: 41,
+  // Watching and breaking.
+  WATCH: 56,
+  GET_EVENTS: 57,
+  EVENTS: 58,
+  FAULT: 64,
+  FAULT_REPORT: 65,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
 

@@ -37,6 +37,14 @@ interface Limits {
   readonly msgpackDepthMax: number;
   readonly msgpackValuesMax: number;
   readonly msgpackStringBytesMax: number;
+  /** How often a watcher may have the state pushed. */
+  readonly watchMsMin: number;
+  readonly watchMsMax: number;
+  /** In one EVENTS. */
+  readonly eventsMax: number;
+  /** The longest time to live of a fault (ten minutes), and the longest delay of one. */
+  readonly faultMsMax: number;
+  readonly faultTextBytesMax: number;
 }
 
 const recordBytesMax = MIB;
@@ -68,4 +76,9 @@ export const LIMITS: Limits = {
   msgpackDepthMax: 8,
   msgpackValuesMax: 65_536,
   msgpackStringBytesMax: 4 * KIB,
+  watchMsMin: 100,
+  watchMsMax: 60_000,
+  eventsMax: 1000,
+  faultMsMax: 600_000,
+  faultTextBytesMax: 128,
 };

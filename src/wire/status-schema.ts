@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UINT53_MAX } from '../base/uint53.ts';
 import { isNodeId, type NodeId } from '../base/units.ts';
+import { FAULT_STATE, type FaultState } from './fault-schema.ts';
 import { LIMITS } from './limits.ts';
 
 /** What a node says of itself. Unknown is null, never 0. */
@@ -22,6 +23,27 @@ export interface NodeStatus {
   readonly counters: Readonly<Record<string, number>>;
   /** Switches that are on and give up a promise; empty on a healthy node. */
   readonly unsafe: readonly string[];
+  readonly pace: PaceStatus;
+  /** Of the file system of its data. Null where it cannot be told. */
+  readonly disk: { readonly freeBytes: number; readonly totalBytes: number } | null;
+  /** Whether faults may be asked for here. */
+  readonly allowsFaults: boolean;
+  readonly faults: readonly FaultState[];
+}
+
+/** How fast it works, over about the last ten seconds, in milliseconds. Null where nothing was measured. */
+export interface PaceStatus {
+  readonly syncMs: LatencyStatus | null;
+  /** From the proposal of an entry to its commit: at the leader. */
+  readonly commitMs: LatencyStatus | null;
+  /** How late the loop was at worst. */
+  readonly loopDelayMs: number | null;
+}
+
+export interface LatencyStatus {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
 }
 
 /** One Raft group as this node sees it. */
@@ -68,6 +90,8 @@ export interface FollowerStatus {
   readonly counts: boolean;
   /** Milliseconds since its last word; null if there was none in this term. */
   readonly lastHeardMs: number | null;
+  /** Of the last ping of its connection; null before the first. */
+  readonly roundTripMs: number | null;
 }
 
 export interface LastElectionStatus {
@@ -103,6 +127,7 @@ const follower: z.ZodType<FollowerStatus> = z.object({
   recentlyActive: z.boolean(),
   counts: z.boolean(),
   lastHeardMs: milliseconds.nullable(),
+  roundTripMs: milliseconds.nullable().default(null),
 });
 
 const lastElection: z.ZodType<LastElectionStatus> = z.object({
@@ -132,6 +157,21 @@ const group: z.ZodType<GroupStatus> = z.object({
   lastElection: lastElection.nullable(),
 });
 
+const latency: z.ZodType<LatencyStatus> = z.object({
+  p50: milliseconds,
+  p99: milliseconds,
+  max: milliseconds,
+});
+
+const pace: z.ZodType<PaceStatus> = z.object({
+  syncMs: latency.nullable(),
+  commitMs: latency.nullable(),
+  loopDelayMs: milliseconds.nullable(),
+});
+
+/** What a node that is older than the field does not say. */
+const NO_PACE: PaceStatus = { syncMs: null, commitMs: null, loopDelayMs: null };
+
 /** Checks a status that came from outside. Fields that this version does not know are left out. */
 export const NODE_STATUS: z.ZodType<NodeStatus> = z.object({
   nodeId,
@@ -148,4 +188,8 @@ export const NODE_STATUS: z.ZodType<NodeStatus> = z.object({
   groups: z.array(group),
   counters: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9.]{0,63}$/), z.number()),
   unsafe: z.array(text),
+  pace: pace.default(NO_PACE),
+  disk: z.object({ freeBytes: uint53, totalBytes: uint53 }).nullable().default(null),
+  allowsFaults: z.boolean().default(false),
+  faults: z.array(FAULT_STATE).default([]),
 });

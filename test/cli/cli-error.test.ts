@@ -79,6 +79,7 @@ describe('the exit status', () => {
       UNSUPPORTED_VERSION: 3,
       UNAUTHORIZED: 3,
       TRANSFER_REFUSED: 5,
+      FAULT_REFUSED: 5,
       BAD_REQUEST: 2,
       // What a broken node did with the request, it does not say.
       INTERNAL: 6,

@@ -5,7 +5,7 @@ import type { NodeEvent } from '../../src/node/index.ts';
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0);
 
 function event(code: string, atMs: number, fields: NodeEvent['fields'], text = ''): NodeEvent {
-  return { at: NOON + atMs, level: 'info', code, text, fields };
+  return { sequence: 1, at: NOON + atMs, level: 'info', code, text, fields };
 }
 
 const stands = (atMs: number, term: number, reason: string): NodeEvent =>

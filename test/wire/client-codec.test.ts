@@ -73,6 +73,7 @@ const status: NodeStatus = {
           inflightBytes: 4096,
           recentlyActive: true,
           counts: true,
+          roundTripMs: 0.4,
           lastHeardMs: 12.5,
         },
       ],
@@ -87,6 +88,10 @@ const status: NodeStatus = {
   ],
   counters: { appendsAccepted: 12, 'reads.served': 3.5 },
   unsafe: [],
+  pace: { syncMs: { p50: 0.3, p99: 1.5, max: 9 }, commitMs: null, loopDelayMs: 1.5 },
+  disk: { freeBytes: 5, totalBytes: 10 },
+  allowsFaults: true,
+  faults: [{ id: 'f1', owner: 'test', spec: { kind: 'stall' }, ttlMs: 100, remainingMs: 50, affected: 50 }],
 };
 
 describe('requests and answers', () => {

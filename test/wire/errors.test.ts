@@ -42,6 +42,7 @@ describe('errors on the wire', () => {
         "BATCH_FORMAT": 17,
         "DISK_FULL": 7,
         "DUPLICATE_NODE": 34,
+        "FAULT_REFUSED": 49,
         "IDENTITY_MISMATCH": 35,
         "INTERNAL": 65,
         "LEADERSHIP_LOST": 3,

@@ -21,6 +21,14 @@ export const start: Command = {
     ...IDENTITY_FLAGS,
     ...NODE_FLAGS,
     {
+      name: 'allow-faults',
+      type: 'boolean',
+      describe:
+        'break something on request (stand still, lose messages), for drills; never where strangers connect',
+      default: false,
+      inConfig: true,
+    },
+    {
       name: 'log-format',
       type: 'string',
       describe: 'form of the events on stderr',
@@ -58,6 +66,7 @@ async function runNode(call: Call): Promise<number> {
       onEvent: (event) => log(options.id, event),
       onReady: (status) =>
         log(options.id, {
+          sequence: 0,
           at: clock.unixMs(),
           level: 'info',
           code: 'ready',

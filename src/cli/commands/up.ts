@@ -218,10 +218,12 @@ async function choosePorts(first: number | null, count: number): Promise<number[
 
 /** What was set for the nodes. */
 function passOn(call: Call): string[] {
-  return NODE_FLAGS.flatMap(({ name }) => {
+  // A cluster on one's own machine is there to be broken.
+  const settings = NODE_FLAGS.flatMap(({ name }) => {
     const value = call.values.get(name);
     return value === undefined || value === false ? [] : [`--${name}${value === true ? '' : `=${value}`}`];
   });
+  return [...settings, '--allow-faults'];
 }
 
 function showNext(binary: string, leaderPid: number | null): void {

@@ -261,6 +261,10 @@ function statusOf(node: ScriptedNode, changes: Partial<NodeStatus>, group: Parti
     ],
     counters: {},
     unsafe: [],
+    pace: { syncMs: null, commitMs: null, loopDelayMs: null },
+    disk: null,
+    allowsFaults: false,
+    faults: [],
     ...changes,
   };
 }

@@ -21,7 +21,21 @@ import { FrameKind, encodeFrame, type Frame } from '../../../src/wire/frame.ts';
 import { FrameParser } from '../../../src/wire/frame-parser.ts';
 import { decodeHelloAck, encodeHello, type Hello, type HelloAck } from '../../../src/wire/handshake.ts';
 import { LIMITS } from '../../../src/wire/limits.ts';
+import {
+  decodeFaultReport,
+  encodeFaultOrder,
+  type FaultOrder,
+  type FaultReport,
+} from '../../../src/wire/fault-schema.ts';
 import type { NodeStatus } from '../../../src/wire/status-schema.ts';
+import {
+  decodeEvents,
+  encodeGetEvents,
+  encodeWatch,
+  type Events,
+  type GetEvents,
+  type Watch,
+} from '../../../src/wire/watch-schema.ts';
 
 export interface Appended {
   readonly index: LogIndex;
@@ -43,6 +57,7 @@ export class RawClient {
     number,
     (error: ErrorInfo | null, frame: Frame | null, appended: Appended | null) => void
   >();
+  readonly #watches = new Map<number, (frame: Frame) => void>();
   #nextRequestId = 1;
 
   constructor(network: Network, host: string, port: number, hello: Partial<Hello> = {}) {
@@ -119,6 +134,25 @@ export class RawClient {
     );
   }
 
+  /** Pushes come until the connection ends. */
+  watch(request: Watch, push: { onStatus(status: NodeStatus): void; onEvents(events: Events): void }): void {
+    const requestId = this.#nextRequestId;
+    this.#nextRequestId += 1;
+    this.#watches.set(requestId, (frame) => {
+      if (frame.kind === FrameKind.STATUS_RESULT) push.onStatus(decodeStatusResult(frame.body));
+      else push.onEvents(decodeEvents(frame.body));
+    });
+    this.connection.write(encodeFrame(FrameKind.WATCH, requestId, [encodeWatch(request)]));
+  }
+
+  events(request: GetEvents, answer: Answer<Events>): void {
+    this.#ask(FrameKind.GET_EVENTS, encodeGetEvents(request), decodeEvents, answer);
+  }
+
+  fault(order: FaultOrder, answer: Answer<FaultReport>): void {
+    this.#ask(FrameKind.FAULT, encodeFaultOrder(order), decodeFaultReport, answer);
+  }
+
   #ask<T>(kind: FrameKind, body: Uint8Array, decode: (body: Uint8Array) => T, answer: Answer<T>): void {
     const requestId = this.#expect((error, frame) =>
       answer(error, frame === null ? null : decode(frame.body)),
@@ -147,6 +181,11 @@ export class RawClient {
           });
         }
       }
+      return;
+    }
+    const watch = this.#watches.get(frame.requestId);
+    if (watch !== undefined && frame.kind !== FrameKind.ERROR) {
+      watch(frame);
       return;
     }
     if (frame.kind === FrameKind.ERROR) {

@@ -1,5 +1,5 @@
-/** A summary of how long syncs took, in milliseconds. Null before the first. */
-export interface SyncSummary {
+/** How long something took, in milliseconds. Null before the first. */
+export interface LatencySummary {
   readonly count: number;
   readonly p50: number | null;
   readonly p99: number | null;
@@ -12,7 +12,7 @@ const SHORTEST_MS = 0.01;
 const BUCKETS = 200;
 
 /** A histogram whose buckets are 9 % wide (8 an octave), from 10 microseconds to about 5 minutes. */
-export class SyncTimes {
+export class LatencyHistogram {
   readonly #counts: Float64Array = new Float64Array(BUCKETS);
   #count = 0;
   #max = 0;
@@ -25,7 +25,18 @@ export class SyncTimes {
     this.#max = Math.max(this.#max, ms);
   }
 
-  get summary(): SyncSummary {
+  /** Both together, as a new one. */
+  with(other: LatencyHistogram): LatencyHistogram {
+    const sum = new LatencyHistogram();
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      sum.#counts[bucket] = (this.#counts[bucket] ?? 0) + (other.#counts[bucket] ?? 0);
+    }
+    sum.#count = this.#count + other.#count;
+    sum.#max = Math.max(this.#max, other.#max);
+    return sum;
+  }
+
+  get summary(): LatencySummary {
     if (this.#count === 0) return { count: 0, p50: null, p99: null, p999: null, max: null };
     return {
       count: this.#count,
@@ -45,5 +56,33 @@ export class SyncTimes {
       if (seen >= rank) return Math.min(this.#max, SHORTEST_MS * 2 ** (bucket / BUCKETS_PER_OCTAVE));
     }
     return this.#max;
+  }
+}
+
+const SPAN_MS = 10_000;
+
+/** The same over a while that ends now: what is older than two spans of ten seconds is forgotten, older than one may be. */
+export class RecentLatencies {
+  #current = new LatencyHistogram();
+  #previous = new LatencyHistogram();
+  #spanEndsMs = 0;
+
+  /** @param nowMs monotonic. */
+  add(ms: number, nowMs: number): void {
+    this.#roll(nowMs);
+    this.#current.add(ms);
+  }
+
+  summary(nowMs: number): LatencySummary {
+    this.#roll(nowMs);
+    return this.#current.with(this.#previous).summary;
+  }
+
+  #roll(nowMs: number): void {
+    if (nowMs < this.#spanEndsMs) return;
+    const isRecent = nowMs < this.#spanEndsMs + SPAN_MS;
+    this.#previous = isRecent ? this.#current : new LatencyHistogram();
+    this.#current = new LatencyHistogram();
+    this.#spanEndsMs = nowMs + SPAN_MS;
   }
 }
