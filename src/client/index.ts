@@ -12,6 +12,13 @@ export {
 } from './client.ts';
 export type { ClusterStatus, NodeAnswer } from './cluster-status.ts';
 export {
+  ClusterWatch,
+  type ClusterWatchHandlers,
+  type ClusterWatchOptions,
+  type WatchedNode,
+} from './cluster-watch.ts';
+export { NodeAdmin } from './node-admin.ts';
+export {
   AbortedError,
   ArgumentError,
   ClosedError,
@@ -29,4 +36,6 @@ export { Producer } from './producer.ts';
 export type { AppendCallback } from './producer-core.ts';
 export type { LogRecord } from './records.ts';
 export type { Consistency, Transferred } from '../wire/client-codec.ts';
+export type { FaultOrder, FaultReport, FaultSpec, FaultState } from '../wire/fault-schema.ts';
+export type { NodeEvent } from '../wire/watch-schema.ts';
 export type { FollowerStatus, GroupStatus, MemberStatus, NodeStatus } from '../wire/status-schema.ts';

@@ -1,11 +1,14 @@
 import { decodeStatusResult } from '../wire/client-codec.ts';
-import { decodeError, type ErrorInfo } from '../wire/errors.ts';
-import { FrameKind, encodeFrame } from '../wire/frame.ts';
+import type { ErrorInfo } from '../wire/errors.ts';
+import { FrameKind } from '../wire/frame.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { formatEndpoint, type Endpoint } from './endpoint.ts';
 import { RefusedError, UnreachableError, type DledgerError } from './errors.ts';
 import type { ClientPorts } from './leader-link.ts';
+import { askNode } from './node-request.ts';
 import { Session } from './session.ts';
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * Asks one node, whoever leads, what it says of itself, on a connection of its own: works without a leader, and one
@@ -19,20 +22,8 @@ export function queryStatus(
   ports: ClientPorts,
   done: (status: NodeStatus | null, why: string) => void,
 ): void {
-  const end = (status: NodeStatus | null, why: string): void => {
-    timer.cancel();
-    session.close();
-    done(status, why);
-  };
-  const timer = ports.clock.setTimer(timeoutMs, () => end(null, `no answer within ${timeoutMs} ms`));
-  const session: Session = new Session(endpoint, clusterId, ports, {
-    onGreeted: () => session.send(encodeFrame(FrameKind.STATUS, 1, [])),
-    onFrame: (frame) => {
-      if (frame.kind === FrameKind.STATUS_RESULT) end(decodeStatusResult(frame.body), '');
-      else if (frame.kind === FrameKind.ERROR) end(null, decodeError(frame.body).message);
-    },
-    onClosed: (why) => end(null, why),
-  });
+  const request = { kind: FrameKind.STATUS, body: NO_BYTES, decode: decodeStatusResult, timeoutMs };
+  askNode(endpoint, clusterId, request, ports, (error, status) => done(status, error?.message ?? ''));
 }
 
 /**

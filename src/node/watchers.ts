@@ -60,7 +60,9 @@ export class Watchers {
       requestId,
       everyMs: statusEveryMs,
       nextMs: clock.monotonicMs(),
-      toldSequence: eventsAfter ?? journal.lastSequence,
+      // Whoever knows more than there is met this node before it lost its disk.
+      toldSequence:
+        eventsAfter === null ? journal.lastSequence : eventsAfter > journal.lastSequence ? 0 : eventsAfter,
     });
     this.#work();
   }
