@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { FAULT_KINDS, type FaultKind } from '../src/sim/scenario.ts';
 import { simulate, type SimulationResult } from '../src/sim/simulation.ts';
-import { FAULT_KINDS, type FaultKind } from '../src/sim/swarm.ts';
 
 /**
  * Campaigns of simulated clusters.
@@ -45,7 +45,7 @@ class Campaign {
     this.#unknown += result.check?.unknown ?? 0;
     this.#recordsRead += result.check?.recordsRead ?? 0;
     for (const kind of FAULT_KINDS) this.#faults[kind] += result.faults[kind];
-    if (result.failures.length > 0) this.#failed.push(result.seed);
+    if (result.failures.length > 0) this.#failed.push(result.scenario.seed);
   }
 
   progress(): string {
@@ -69,10 +69,10 @@ class Campaign {
 function tellFailures(result: SimulationResult): void {
   if (result.failures.length === 0) return;
   for (const { rule, message, evidence } of result.failures) {
-    console.error(`seed ${result.seed}: ${rule}: ${message}`);
+    console.error(`seed ${result.scenario.seed}: ${rule}: ${message}`);
     for (const line of evidence) console.error(`    ${line.replaceAll('\n', '\n    ')}`);
   }
-  console.error(`    to repeat it: npm run sim -- --seed ${result.seed}`);
+  console.error(`    to repeat it: npm run sim -- --seed ${result.scenario.seed}`);
 }
 
 function runOne(seed: number): boolean {

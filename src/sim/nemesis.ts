@@ -1,50 +1,41 @@
-import type { Prng } from '../base/prng.ts';
+import { Prng } from '../base/prng.ts';
 import type { NodeError } from '../node/index.ts';
 import { SimulatedCrash } from './crashable-disk.ts';
 import type { SimulatedCluster } from './simulated-cluster.ts';
-import { exponential } from './simulated-client.ts';
-import { FAULT_KINDS, type FaultKind, type Scenario } from './swarm.ts';
+import { FAULT_KINDS, type FaultKind, type PlannedFault, type Scenario } from './scenario.ts';
+import { exponential } from './swarm.ts';
 import type { Trace } from './trace.ts';
 
 /**
- * Breaks things, and mends them after a while. Whatever it does is something that the cluster must survive: it keeps
+ * Breaks things by a plan, and mends them after a while. Each fault draws from its own seed alone. Whatever it does is something that the cluster must survive: it keeps
  * account of what is broken, so that a disk is wiped only while all that was ever acknowledged is on the others.
  */
 export class Nemesis {
   readonly counts: Record<FaultKind, number>;
   readonly #cluster: SimulatedCluster;
-  readonly #scenario: Scenario;
+  readonly #brokenMs: number;
   readonly #trace: Trace;
-  readonly #prng: Prng;
   readonly #hosts: readonly string[];
   readonly #cuts = new Map<string, { readonly from: string; readonly to: string }>();
   readonly #slow = new Map<string, number>();
-  /** Disks that were told to fail: their nodes may end. */
-  readonly #failing = new Set<string>();
+  /** Disks that were told to fail, with the chance of who told them: their nodes may end. */
+  readonly #failing = new Map<string, Prng>();
   /** Told to end, and perhaps still at it. */
   readonly #leaving = new Set<string>();
   #wiped: string | null = null;
   #isActive = true;
   #isFounded: boolean;
 
-  /** @param clients hosts that may be cut off too. */
-  constructor(
-    cluster: SimulatedCluster,
-    scenario: Scenario,
-    trace: Trace,
-    prng: Prng,
-    clients: readonly string[],
-  ) {
+  constructor(cluster: SimulatedCluster, scenario: Scenario, trace: Trace) {
     this.#cluster = cluster;
-    this.#scenario = scenario;
+    this.#brokenMs = scenario.brokenMs;
     this.#trace = trace;
-    this.#prng = prng;
-    this.#hosts = [...cluster.ids, ...clients];
+    this.#hosts = [...cluster.ids, ...scenario.clients.map(({ name }) => name)];
     // An even number of nodes can be halved by a crash into those that have the founding entry and those that have
     // nothing: neither half is a majority, and an empty log votes for none that is not. So nothing breaks before.
     this.#isFounded = cluster.ids.length % 2 === 1;
     this.counts = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
-    for (const kind of FAULT_KINDS) if (scenario.faultsPerSecond[kind] > 0) this.#schedule(kind);
+    for (const fault of scenario.faults) this.#later(fault.atMs, () => this.#inflict(fault));
   }
 
   /** What this machine's disk takes longer at the moment. */
@@ -55,7 +46,7 @@ export class Nemesis {
   /** A process ended by itself. @returns whether that was to be expected. */
   onFatal(id: string, error: NodeError): boolean {
     const isExpected = this.#failing.has(id) && (error.code === 'DISK_FAILED' || error.code === 'DISK_FULL');
-    if (isExpected && this.#isActive) this.#startLater(id);
+    if (isExpected && this.#isActive) this.#startLater(id, this.#failing.get(id) as Prng);
     return isExpected;
   }
 
@@ -73,114 +64,108 @@ export class Nemesis {
     }
   }
 
-  #schedule(kind: FaultKind): void {
-    this.#later(exponential(this.#prng, 1000 / this.#scenario.faultsPerSecond[kind]), () => {
-      this.#inflict(kind);
-      this.#schedule(kind);
-    });
-  }
-
   #later(delayMs: number, callback: () => void): void {
     this.#cluster.clock.setTimer(delayMs, () => {
       if (this.#isActive) callback();
     });
   }
 
-  #mendLater(callback: () => void): void {
-    this.#later(exponential(this.#prng, this.#scenario.brokenMs), callback);
+  #mendLater(prng: Prng, callback: () => void): void {
+    this.#later(exponential(prng, this.#brokenMs), callback);
   }
 
-  #inflict(kind: FaultKind): void {
+  #inflict({ kind, seed }: PlannedFault): void {
     this.#isFounded ||= this.#cluster.ids.some((id) => (this.#cluster.core(id)?.commitIndex ?? 0) > 0);
     if (!this.#isFounded) return;
-    const what = this.#do(kind, this.#victim());
+    const prng = new Prng(seed);
+    const what = this.#do(kind, this.#victim(prng), prng);
     if (what === null) return;
     this.counts[kind] += 1;
     this.#trace.note('nemesis', what);
   }
 
   /** @returns what was done, or null where it could not be. */
-  #do(kind: FaultKind, id: string): string | null {
+  #do(kind: FaultKind, id: string, prng: Prng): string | null {
     const cluster = this.#cluster;
     switch (kind) {
       case 'kill':
         if (!cluster.isRunning(id)) return null;
         cluster.kill(id);
-        this.#startLater(id);
+        this.#startLater(id, prng);
         return `kill ${id}`;
       case 'power-cut':
         // A machine whose process is dead already may lose its power too: what that one wrote was not all synced.
-        if (cluster.isRunning(id)) this.#startLater(id);
+        if (cluster.isRunning(id)) this.#startLater(id, prng);
         cluster.powerCut(id);
         return `cut the power of ${id}`;
       case 'power-cut-all':
         for (const each of cluster.ids) {
-          if (cluster.isRunning(each)) this.#startLater(each);
+          if (cluster.isRunning(each)) this.#startLater(each, prng);
           cluster.powerCut(each);
         }
         return 'cut the power of all machines';
       case 'crash-point':
-        return cluster.isRunning(id) ? this.#crashInside(id) : null;
+        return cluster.isRunning(id) ? this.#crashInside(id, prng) : null;
       case 'restart':
         if (!cluster.isRunning(id)) return null;
         cluster.shutDown(id, 500);
         this.#leaving.add(id);
-        this.#startLater(id);
+        this.#startLater(id, prng);
         return `shut ${id} down`;
       case 'stop':
         if (!cluster.isRunning(id)) return null;
         cluster.stop(id);
-        this.#mendLater(() => {
+        this.#mendLater(prng, () => {
           this.#trace.note('nemesis', `continue ${id}`);
           cluster.continue(id);
         });
         return `stop ${id}`;
       case 'slow-disk':
-        this.#slow.set(id, this.#prng.between(10, 600));
-        this.#mendLater(() => this.#slow.delete(id));
+        this.#slow.set(id, prng.between(10, 600));
+        this.#mendLater(prng, () => this.#slow.delete(id));
         return `the disk of ${id} takes ${this.#slow.get(id)} ms more`;
       case 'failed-sync':
       case 'failed-write':
-        return this.#failDisk(kind, id);
+        return this.#failDisk(kind, id, prng);
       case 'wiped-disk':
-        return this.#wipe(id);
+        return this.#wipe(id, prng);
       case 'one-way-cut':
       case 'isolate':
       case 'partition':
       case 'reset':
-        return this.#disturb(kind, id);
+        return this.#disturb(kind, id, prng);
     }
   }
 
-  #disturb(kind: 'one-way-cut' | 'isolate' | 'partition' | 'reset', id: string): string | null {
+  #disturb(kind: 'one-way-cut' | 'isolate' | 'partition' | 'reset', id: string, prng: Prng): string | null {
     const others = this.#hosts.filter((host) => host !== id);
-    const other = this.#pick(others);
+    const other = pick(others, prng);
     switch (kind) {
       case 'reset':
         this.#cluster.network.reset(id, other);
         return `reset between ${id} and ${other}`;
       case 'one-way-cut': {
-        const [from, to] = this.#prng.chance(0.5) ? [id, other] : [other, id];
-        this.#cut([from], [to], false);
+        const [from, to] = prng.chance(0.5) ? [id, other] : [other, id];
+        this.#cut([from], [to], false, prng);
         return `cut ${from} → ${to}`;
       }
       case 'isolate': {
-        const isOneWay = this.#prng.chance(0.4);
-        if (isOneWay && this.#prng.chance(0.5)) this.#cut(others, [id], false);
-        else this.#cut([id], others, !isOneWay);
+        const isOneWay = prng.chance(0.4);
+        if (isOneWay && prng.chance(0.5)) this.#cut(others, [id], false, prng);
+        else this.#cut([id], others, !isOneWay, prng);
         return `isolate ${id}${isOneWay ? ' in one direction' : ''}`;
       }
       case 'partition': {
-        const side = this.#hosts.filter(() => this.#prng.chance(0.5));
+        const side = this.#hosts.filter(() => prng.chance(0.5));
         const rest = this.#hosts.filter((host) => !side.includes(host));
         if (side.length === 0 || rest.length === 0) return null;
-        this.#cut(side, rest, this.#prng.chance(0.7));
+        this.#cut(side, rest, prng.chance(0.7), prng);
         return `partition [${side.join(' ')}] from [${rest.join(' ')}]`;
       }
     }
   }
 
-  #cut(from: readonly string[], to: readonly string[], isBothWays: boolean): void {
+  #cut(from: readonly string[], to: readonly string[], isBothWays: boolean, prng: Prng): void {
     const cuts: { from: string; to: string }[] = [];
     for (const one of from) {
       for (const other of to) {
@@ -192,7 +177,7 @@ export class Nemesis {
       this.#cuts.set(`${cut.from} ${cut.to}`, cut);
       this.#cluster.network.cut(cut.from, cut.to);
     }
-    this.#mendLater(() => {
+    this.#mendLater(prng, () => {
       this.#trace.note('nemesis', `heal [${from.join(' ')}] and [${to.join(' ')}]`);
       for (const cut of cuts) {
         this.#cuts.delete(`${cut.from} ${cut.to}`);
@@ -201,27 +186,27 @@ export class Nemesis {
     });
   }
 
-  #failDisk(kind: 'failed-sync' | 'failed-write', id: string): string | null {
+  #failDisk(kind: 'failed-sync' | 'failed-write', id: string, prng: Prng): string | null {
     if (!this.#cluster.isRunning(id)) return null;
-    this.#failing.add(id);
+    this.#failing.set(id, prng);
     const disk = this.#cluster.disk(id);
     if (kind === 'failed-sync') {
-      const after = this.#prng.below(20);
+      const after = prng.below(20);
       disk.failSync(() => true, 'EIO', after);
       return `the disk of ${id} fails a sync after ${after} more`;
     }
-    const bytes = this.#prng.below(20_000);
-    const code = this.#prng.chance(0.5) ? 'ENOSPC' : 'EIO';
+    const bytes = prng.below(20_000);
+    const code = prng.chance(0.5) ? 'ENOSPC' : 'EIO';
     disk.failWrite(() => true, code, bytes);
     return `the disk of ${id} fails writes after ${bytes} bytes with ${code}`;
   }
 
   /** Dies between two operations on its disk, in the middle of a turn or of a recovery. */
-  #crashInside(id: string): string {
+  #crashInside(id: string, prng: Prng): string {
     const cluster = this.#cluster;
     const disk = cluster.disk(id);
-    const isPowerCut = this.#prng.chance(0.7);
-    let left = this.#prng.below(40);
+    const isPowerCut = prng.chance(0.7);
+    let left = prng.below(40);
     disk.onOperation = (operation) => {
       left -= 1;
       if (left >= 0) return;
@@ -233,7 +218,7 @@ export class Nemesis {
       );
       if (isPowerCut) cluster.powerCut(id);
       else cluster.kill(id);
-      this.#startLater(id);
+      this.#startLater(id, prng);
       throw new SimulatedCrash(`${id} died before operation ${operation.number} of its disk`);
     };
     return `${id} is to die ${isPowerCut ? 'with its power ' : ''}after ${left} more operations of its disk`;
@@ -243,12 +228,12 @@ export class Nemesis {
    * A disk may be lost where everything acknowledged is on a majority without it: all others run and are connected,
    * nobody was wiped and is not back in full, and the rest is a majority by itself.
    */
-  #wipe(id: string): string | null {
+  #wipe(id: string, prng: Prng): string | null {
     const cluster = this.#cluster;
     if (cluster.ids.length < 3 || !this.#isWell()) return null;
     this.#wiped = id;
     cluster.wipe(id);
-    this.#startLater(id);
+    this.#startLater(id, prng);
     return `wipe the disk of ${id}`;
   }
 
@@ -269,8 +254,8 @@ export class Nemesis {
     return true;
   }
 
-  #startLater(id: string): void {
-    this.#mendLater(() => this.#start(id));
+  #startLater(id: string, prng: Prng): void {
+    this.#mendLater(prng, () => this.#start(id));
   }
 
   #start(id: string): void {
@@ -285,7 +270,7 @@ export class Nemesis {
   #mendDisk(id: string): void {
     const disk = this.#cluster.disk(id);
     // After a failed sync comes, now and then, the loss of what only the page cache still shows.
-    if (this.#failing.has(id) && !this.#cluster.isRunning(id) && this.#prng.chance(0.5)) {
+    if (!this.#cluster.isRunning(id) && this.#failing.get(id)?.chance(0.5) === true) {
       this.#cluster.powerCut(id);
     }
     disk.clearFaults();
@@ -294,12 +279,13 @@ export class Nemesis {
   }
 
   /** Rather often whoever leads: most of what can go wrong begins there. */
-  #victim(): string {
+  #victim(prng: Prng): string {
     const leader = this.#cluster.ids.find((id) => this.#cluster.core(id)?.role === 'leader');
-    return leader !== undefined && this.#prng.chance(0.3) ? leader : this.#pick(this.#cluster.ids);
+    const anybody = pick(this.#cluster.ids, prng);
+    return prng.chance(0.3) ? (leader ?? anybody) : anybody;
   }
+}
 
-  #pick<T>(items: readonly T[]): T {
-    return items[this.#prng.below(items.length)] as T;
-  }
+function pick<T>(items: readonly T[], prng: Prng): T {
+  return items[prng.below(items.length)] as T;
 }

@@ -1,7 +1,7 @@
 import { crc32 } from '../base/crc32.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Network } from '../base/ports/network.ts';
-import type { Prng } from '../base/prng.ts';
+import { Prng } from '../base/prng.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { History } from '../check/index.ts';
 import type { Endpoint } from '../client/endpoint.ts';
@@ -10,7 +10,7 @@ import { ReaderCore } from '../client/reader-core.ts';
 import type { LogRecord } from '../client/records.ts';
 import { RequestChannel } from '../client/request-channel.ts';
 import type { Consistency } from '../wire/client-codec.ts';
-import type { Scenario } from './swarm.ts';
+import type { PlannedClient, PlannedOperation, Scenario } from './scenario.ts';
 import type { Trace } from './trace.ts';
 
 /** What clients live in. */
@@ -32,21 +32,17 @@ export function valueOf(payload: Uint8Array): string {
   return `${name}/${crc32(payload).toString(16)}`;
 }
 
-/** A real producer that sends at random times and never twice the same. */
+/** A real producer that sends by its plan and never twice the same. */
 export class SimulatedProducer {
   readonly name: string;
   readonly #world: ClientWorld;
-  readonly #prng: Prng;
   readonly #core: ProducerCore;
   readonly #encoder = new TextEncoder();
-  #sequence = 0;
-  #isDone = false;
-  #timer: TimerHandle | null = null;
 
-  constructor(name: string, world: ClientWorld, prng: Prng) {
+  constructor({ name, seed, operations }: PlannedClient, world: ClientWorld) {
+    const prng = new Prng(seed);
     this.name = name;
     this.#world = world;
-    this.#prng = prng;
     const { inFlightMax } = world.scenario;
     this.#core = new ProducerCore(
       {
@@ -61,7 +57,7 @@ export class SimulatedProducer {
       },
       { network: world.network(name), clock: world.clock, prng: prng.fork() },
     );
-    this.#next();
+    followPlan(world, operations, (operation) => this.#send(operation));
   }
 
   /** Appends that have not been answered. */
@@ -69,34 +65,16 @@ export class SimulatedProducer {
     return this.#core.pending;
   }
 
-  /** Sends nothing more. */
-  finish(): void {
-    this.#isDone = true;
-    this.#timer?.cancel();
-  }
-
-  #next(): void {
-    const { scenario, clock } = this.#world;
-    const isBurst = this.#prng.chance(0.2);
-    const delayMs = isBurst ? 0 : exponential(this.#prng, 1250 / scenario.operationsPerSecond);
-    this.#timer = clock.setTimer(delayMs, () => {
-      if (this.#isDone) return;
-      this.#send();
-      this.#next();
-    });
-  }
-
-  #send(): void {
+  #send({ ordinal: sequence, seed }: PlannedOperation): void {
     const { history, trace, scenario } = this.#world;
-    this.#sequence += 1;
-    const sequence = this.#sequence;
+    const prng = new Prng(seed);
     const operation = history.nextOperation();
-    const count = this.#prng.chance(0.8) ? 1 : this.#prng.between(2, 4);
+    const count = prng.chance(0.8) ? 1 : prng.between(2, 4);
     const payloads = Array.from({ length: count }, (_, at) =>
-      this.#payload(`${this.name}#${sequence}.${at}`),
+      this.#payload(`${this.name}#${sequence}.${at}`, prng),
     );
     const values = payloads.map(valueOf);
-    const timeoutMs = this.#prng.between(1, scenario.timeoutMsMax);
+    const timeoutMs = prng.between(1, scenario.timeoutMsMax);
     history.note({ type: 'append-invoked', operation, producer: this.name, sequence, values });
     trace.note(this.name, `append ${sequence}: ${count} records, ${timeoutMs} ms`);
     this.#core.send(payloads, timeoutMs, (error, index, term) => {
@@ -111,9 +89,9 @@ export class SimulatedProducer {
     });
   }
 
-  #payload(name: string): Uint8Array {
-    const bytes = this.#prng.below(this.#world.scenario.payloadBytesMax + 1);
-    return this.#encoder.encode(`${name} ${String.fromCharCode(97 + this.#prng.below(26)).repeat(bytes)}`);
+  #payload(name: string, prng: Prng): Uint8Array {
+    const bytes = prng.below(this.#world.scenario.payloadBytesMax + 1);
+    return this.#encoder.encode(`${name} ${String.fromCharCode(97 + prng.below(26)).repeat(bytes)}`);
   }
 }
 
@@ -122,21 +100,18 @@ interface Target {
   readonly channel: RequestChannel;
 }
 
-/** Reads now and then: all from somewhere on, from the leader or from one node, or follows for a while. */
+/** Reads by its plan: all from somewhere on, from the leader or from one node, or follows for a while. */
 export class SimulatedReader {
   readonly name: string;
   readonly #world: ClientWorld;
-  readonly #prng: Prng;
   /** To the leader, and to each node. */
   readonly #channels: readonly Target[];
-  #isDone = false;
-  #timer: TimerHandle | null = null;
   #running = 0;
 
-  constructor(name: string, world: ClientWorld, prng: Prng) {
+  constructor({ name, seed, operations }: PlannedClient, world: ClientWorld) {
+    const prng = new Prng(seed);
     this.name = name;
     this.#world = world;
-    this.#prng = prng;
     const ports = (): ConstructorParameters<typeof RequestChannel>[1] => ({
       network: world.network(name),
       clock: world.clock,
@@ -150,7 +125,9 @@ export class SimulatedReader {
         channel: new RequestChannel({ endpoints: [endpoint], clusterId: null, wants: 'anyNode' }, ports()),
       })),
     ];
-    this.#next();
+    followPlan(world, operations, (operation) => {
+      if (this.#running < 4) this.#read(operation);
+    });
   }
 
   /** Reads that have not ended. */
@@ -158,28 +135,15 @@ export class SimulatedReader {
     return this.#running;
   }
 
-  finish(): void {
-    this.#isDone = true;
-    this.#timer?.cancel();
-  }
-
-  #next(): void {
-    const { scenario, clock } = this.#world;
-    this.#timer = clock.setTimer(exponential(this.#prng, 4000 / scenario.operationsPerSecond), () => {
-      if (this.#isDone) return;
-      if (this.#running < 4) this.#read();
-      this.#next();
-    });
-  }
-
-  #read(): void {
+  #read({ seed }: PlannedOperation): void {
     const { highestIndex } = this.#world;
-    const place = this.#prng.chance(0.6) ? 0 : this.#prng.below(this.#channels.length);
+    const prng = new Prng(seed);
+    const place = prng.chance(0.6) ? 0 : prng.below(this.#channels.length);
     const { to, channel } = this.#channels[place] as Target;
-    const from = this.#prng.chance(0.03) ? 1 : Math.max(1, highestIndex - this.#prng.below(50));
+    const from = prng.chance(0.03) ? 1 : Math.max(1, highestIndex - prng.below(50));
     const consistency = to === 'leader' ? 'linearizable' : 'committed';
-    const isFollowing = this.#prng.chance(0.2);
-    const timeoutMs = this.#prng.between(100, 5000);
+    const isFollowing = prng.chance(0.2);
+    const timeoutMs = prng.between(100, 5000);
     this.#running += 1;
     const read = new RecordedRead(this.#world, `${this.name} at ${to}`, channel, {
       from,
@@ -276,7 +240,18 @@ export class RecordedRead {
   }
 }
 
-/** Draws the wait for the next of events that come `meanMs` apart on average and know nothing of each other. */
-export function exponential(prng: Prng, meanMs: number): number {
-  return -Math.log(1 - prng.fraction()) * meanMs;
+/** One timer at a time: a plan may be long, and most of it lies far ahead. Nothing is begun once all is to be healed. */
+function followPlan(
+  world: ClientWorld,
+  plan: readonly PlannedOperation[],
+  carryOut: (operation: PlannedOperation) => void,
+  next = 0,
+): void {
+  const { clock, scenario } = world;
+  const operation = plan[next];
+  if (operation === undefined || operation.atMs >= scenario.safetyMs) return;
+  clock.setTimer(Math.max(0, operation.atMs - clock.monotonicMs()), () => {
+    carryOut(operation);
+    followPlan(world, plan, carryOut, next + 1);
+  });
 }

@@ -32,6 +32,8 @@ export interface SimulatedClusterOptions {
 
 interface Machine {
   readonly id: string;
+  /** Its own, so that what happens to one machine moves no chance of another. */
+  readonly prng: Prng;
   disk: CrashableDisk;
   /** How many disks this machine has had. */
   disks: number;
@@ -98,7 +100,7 @@ export class SimulatedCluster {
           disk: process.onDisk(machine.disk),
           network: process.network,
           clock: process.clock,
-          prng: this.#prng.fork(),
+          prng: machine.prng.fork(),
           inspect: (core) => {
             machine.core = core;
           },
@@ -148,7 +150,7 @@ export class SimulatedCluster {
   wipe(id: string): void {
     const machine = this.machine(id);
     this.#end(machine);
-    machine.disk = this.#newDisk(id);
+    machine.disk = this.#newDisk(machine);
     machine.disks += 1;
     machine.fatal = null;
   }
@@ -242,9 +244,11 @@ export class SimulatedCluster {
   }
 
   #newMachine(id: string): Machine {
+    const prng = this.#prng.fork();
     return {
       id,
-      disk: this.#newDisk(id),
+      prng,
+      disk: this.#newDisk({ id, prng }),
       disks: 1,
       process: null,
       node: null,
@@ -254,10 +258,10 @@ export class SimulatedCluster {
     };
   }
 
-  #newDisk(id: string): CrashableDisk {
+  #newDisk({ id, prng }: Pick<Machine, 'id' | 'prng'>): CrashableDisk {
     const { diskLatencyMs } = this.#options;
     return new CrashableDisk({
-      prng: this.#prng.fork(),
+      prng: prng.fork(),
       clock: this.clock,
       ...(diskLatencyMs === undefined
         ? {}

@@ -13,9 +13,10 @@ import { RequestChannel } from '../client/request-channel.ts';
 import type { NodeError, NodeOptions } from '../node/index.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { Nemesis } from './nemesis.ts';
+import type { FaultKind, Scenario } from './scenario.ts';
 import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
 import { RecordedRead, SimulatedProducer, SimulatedReader, type ClientWorld } from './simulated-client.ts';
-import { drawScenario, type FaultKind, type Scenario } from './swarm.ts';
+import { drawScenario } from './swarm.ts';
 import { Trace } from './trace.ts';
 
 /** What was wrong with a run. */
@@ -35,7 +36,6 @@ export interface Failure {
 }
 
 export interface SimulationResult {
-  readonly seed: number;
   readonly scenario: Scenario;
   readonly failures: readonly Failure[];
   /** Of everything that happened: the same seed gives the same hash. */
@@ -51,7 +51,7 @@ export interface SimulationResult {
 export interface SimulationOptions {
   /** Told what happens, a line each. */
   readonly onLine?: (line: string) => void;
-  /** Options for all nodes, over those that the seed draws. */
+  /** Options for all nodes, over those of the scenario. */
   readonly node?: Partial<NodeOptions>;
 }
 
@@ -61,9 +61,13 @@ const RECONNECT_MS = 3000;
 const CLIENTS_FINISH_MS = 60_000;
 const CONVERGE_MS = 30_000;
 
-/** Runs one seed: a world, its faults and its clients, and then a verdict on what came of it. */
-export function simulate(seed: number, options: SimulationOptions = {}): SimulationResult {
-  return new Simulation(seed, options).run();
+/**
+ * Runs one world with its faults and its clients, and gives a verdict on what came of it.
+ * @param what a scenario, or a seed that draws one.
+ */
+export function simulate(what: number | Scenario, options: SimulationOptions = {}): SimulationResult {
+  const { node, ...scenario } = typeof what === 'number' ? drawScenario(what) : what;
+  return new Simulation({ ...scenario, node: { ...node, ...options.node } }, options).run();
 }
 
 /** Ends a run: what follows would say nothing more. */
@@ -77,7 +81,6 @@ class Stop extends Error {
 }
 
 class Simulation {
-  readonly #seed: number;
   readonly #scenario: Scenario;
   readonly #prng: Prng;
   readonly #cluster: SimulatedCluster;
@@ -85,23 +88,20 @@ class Simulation {
   readonly #trace: Trace;
   readonly #watch: ClusterWatch;
   readonly #world: ClientWorld;
-  readonly #producers: SimulatedProducer[] = [];
-  readonly #readers: SimulatedReader[] = [];
+  readonly #clients: readonly (SimulatedProducer | SimulatedReader)[];
   readonly #nemesis: Nemesis;
   /** Nodes that ended by themselves and had no reason to. */
   readonly #ended: { readonly id: string; readonly error: NodeError }[] = [];
   #check: CheckResult | null = null;
 
-  constructor(seed: number, options: SimulationOptions) {
-    this.#seed = seed;
-    this.#prng = new Prng(seed);
-    const scenario = drawScenario(this.#prng.fork());
+  constructor(scenario: Scenario, options: SimulationOptions) {
+    this.#prng = new Prng(scenario.seed);
     this.#scenario = scenario;
     const disks = this.#prng.fork();
     this.#cluster = new SimulatedCluster({
       seed: this.#prng.safeInteger(),
       size: scenario.size,
-      node: { ...scenario.node, ...options.node },
+      node: scenario.node,
       network: scenario.network,
       diskLatencyMs: (id, _kind, bytes) =>
         scenario.diskMsMin +
@@ -116,10 +116,6 @@ class Simulation {
     const { clock, network } = this.#cluster;
     this.#trace = new Trace(clock, options.onLine ?? null);
     this.#watch = new ClusterWatch(this.#cluster, this.#history, this.#trace);
-    const names = (prefix: string, count: number): string[] =>
-      Array.from({ length: count }, (_, at) => `${prefix}${at + 1}`);
-    const producers = names('p', scenario.producers);
-    const readers = names('r', scenario.readers);
     this.#world = {
       clock,
       network: (host) => network.host(host),
@@ -129,20 +125,18 @@ class Simulation {
       scenario,
       highestIndex: 0,
     };
-    this.#nemesis = new Nemesis(this.#cluster, scenario, this.#trace, this.#prng.fork(), [
-      ...producers,
-      ...readers,
-    ]);
-    for (const name of producers) {
-      this.#producers.push(new SimulatedProducer(name, this.#world, this.#prng.fork()));
-    }
-    for (const name of readers) this.#readers.push(new SimulatedReader(name, this.#world, this.#prng.fork()));
+    this.#nemesis = new Nemesis(this.#cluster, scenario, this.#trace);
+    this.#clients = scenario.clients.map((plan) =>
+      plan.kind === 'producer'
+        ? new SimulatedProducer(plan, this.#world)
+        : new SimulatedReader(plan, this.#world),
+    );
   }
 
   run(): SimulationResult {
     const failures: Failure[] = [];
     try {
-      this.#trace.note('seed', JSON.stringify({ seed: this.#seed, ...this.#scenario }));
+      this.#trace.note('scenario', JSON.stringify(this.#scenario));
       this.#cluster.startAll();
       this.#advance(this.#scenario.safetyMs);
       this.#nemesis.end();
@@ -153,7 +147,6 @@ class Simulation {
     }
     for (const { rule, message } of failures) this.#trace.note('failure', `${rule}: ${message}`);
     return {
-      seed: this.#seed,
       scenario: this.#scenario,
       failures,
       hash: this.#trace.hash,
@@ -197,9 +190,7 @@ class Simulation {
         this.#statusLines(),
       );
     }
-    for (const client of [...this.#producers, ...this.#readers]) client.finish();
-    const pending = (): number =>
-      [...this.#producers, ...this.#readers].reduce((sum, client) => sum + client.pending, 0);
+    const pending = (): number => this.#clients.reduce((sum, client) => sum + client.pending, 0);
     if (!this.#until(() => pending() === 0, CLIENTS_FINISH_MS)) {
       const text = `${pending()} operations wait ${CLIENTS_FINISH_MS} ms after all was healed`;
       throw new Stop('clients-wait', text, this.#statusLines());

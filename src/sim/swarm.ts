@@ -1,69 +1,35 @@
-import type { Prng } from '../base/prng.ts';
+import { Prng } from '../base/prng.ts';
 import { NODE_DEFAULTS, type NodeOptions } from '../node/index.ts';
-import type { SimulatedNetworkOptions } from './simulated-network.ts';
-
-/** What can be done to a cluster that it must survive. */
-export const FAULT_KINDS = [
-  'kill',
-  'power-cut',
-  'power-cut-all',
-  'crash-point',
-  'restart',
-  'stop',
-  'one-way-cut',
-  'isolate',
-  'partition',
-  'reset',
-  'slow-disk',
-  'failed-sync',
-  'failed-write',
-  'wiped-disk',
-] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
-
-/** What one seed is made of. */
-export interface Scenario {
-  readonly size: number;
-  readonly safetyMs: number;
-  readonly node: Partial<NodeOptions>;
-  readonly network: Required<SimulatedNetworkOptions>;
-  /** A disk operation takes this long, and up to so much more. */
-  readonly diskMsMin: number;
-  readonly diskMsSpread: number;
-  /** Faults of each kind a second, on average; 0 for kinds that this seed leaves out. */
-  readonly faultsPerSecond: Readonly<Record<FaultKind, number>>;
-  /** How long what is broken stays so, on average. */
-  readonly brokenMs: number;
-  readonly producers: number;
-  readonly readers: number;
-  /** Of each client, on average. */
-  readonly operationsPerSecond: number;
-  readonly inFlightMax: number;
-  readonly payloadBytesMax: number;
-  /** The patience of producers is drawn from one to this. */
-  readonly timeoutMsMax: number;
-}
+import {
+  FAULT_KINDS,
+  type FaultKind,
+  type PlannedClient,
+  type PlannedFault,
+  type PlannedOperation,
+  type Scenario,
+} from './scenario.ts';
 
 /**
  * Draws a world. Swarm testing: each seed leaves most kinds of faults out, because a run in which everything breaks all
  * the time never gets far enough for the deeper states; and sizes are silly now and then, because limits are where the
  * mistakes are.
  */
-export function drawScenario(prng: Prng): Scenario {
+export function drawScenario(seed: number): Scenario {
+  const prng = new Prng(seed);
   const timing = drawTiming(prng);
+  const safetyMs = prng.between(3, 15) * 1000;
   return {
+    seed,
     size: drawSize(prng),
-    safetyMs: prng.between(3, 15) * 1000,
+    safetyMs,
     ...timing,
     node: { ...timing.node, ...drawSizes(prng) },
-    faultsPerSecond: drawFaults(prng),
     brokenMs: prng.between(50, 3000),
-    producers: prng.between(1, 3),
-    readers: prng.between(0, 2),
-    operationsPerSecond: prng.chance(0.1) ? 200 : prng.between(2, 40),
     inFlightMax: prng.chance(0.2) ? 1 : prng.between(2, 64),
     payloadBytesMax: prng.chance(0.1) ? 32 * 1024 : prng.between(0, 400),
     timeoutMsMax: prng.chance(0.3) ? prng.between(100, 1000) : prng.between(2000, 20_000),
+    faults: planFaults(prng.fork(), drawFaultRates(prng.fork()), safetyMs),
+    clients: planClients(prng.fork(), safetyMs),
   };
 }
 
@@ -101,7 +67,8 @@ function drawTiming(prng: Prng): Pick<Scenario, 'node' | 'network' | 'diskMsMin'
   };
 }
 
-function drawFaults(prng: Prng): Record<FaultKind, number> {
+/** Faults of each kind a second, on average; 0 for kinds that this seed leaves out. */
+function drawFaultRates(prng: Prng): Record<FaultKind, number> {
   const rates = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   // One seed in sixteen has no faults at all: what fails then fails by itself.
   if (prng.chance(1 / 16)) return rates;
@@ -112,4 +79,67 @@ function drawFaults(prng: Prng): Record<FaultKind, number> {
   rates['power-cut-all'] /= 4;
   rates['wiped-disk'] /= 2;
   return rates;
+}
+
+function planFaults(
+  prng: Prng,
+  perSecond: Readonly<Record<FaultKind, number>>,
+  untilMs: number,
+): readonly PlannedFault[] {
+  const faults: PlannedFault[] = [];
+  for (const kind of FAULT_KINDS) {
+    // A generator for each kind, so that one kind's rate does not move the others.
+    const own = prng.fork();
+    if (perSecond[kind] === 0) continue;
+    const meanMs = 1000 / perSecond[kind];
+    for (let atMs = exponential(own, meanMs); atMs < untilMs; atMs += exponential(own, meanMs)) {
+      faults.push({ atMs: toMicroseconds(atMs), kind, seed: own.uint32() });
+    }
+  }
+  return faults.sort((one, other) => one.atMs - other.atMs);
+}
+
+function planClients(prng: Prng, untilMs: number): readonly PlannedClient[] {
+  const perSecond = prng.chance(0.1) ? 200 : prng.between(2, 40);
+  const producers = prng.between(1, 3);
+  const readers = prng.between(0, 2);
+  const clients: PlannedClient[] = [];
+  for (let at = 1; at <= producers; at += 1) {
+    const own = prng.fork();
+    const operations = planAppends(own, perSecond, untilMs);
+    clients.push({ name: `p${at}`, kind: 'producer', seed: own.uint32(), operations });
+  }
+  for (let at = 1; at <= readers; at += 1) {
+    const own = prng.fork();
+    const operations = planReads(own, perSecond, untilMs);
+    clients.push({ name: `r${at}`, kind: 'reader', seed: own.uint32(), operations });
+  }
+  return clients;
+}
+
+/** One in five comes at once behind the one before. */
+function planAppends(prng: Prng, perSecond: number, untilMs: number): readonly PlannedOperation[] {
+  return planOperations(prng, untilMs, () => (prng.chance(0.2) ? 0 : exponential(prng, 1250 / perSecond)));
+}
+
+function planReads(prng: Prng, perSecond: number, untilMs: number): readonly PlannedOperation[] {
+  return planOperations(prng, untilMs, () => exponential(prng, 4000 / perSecond));
+}
+
+function planOperations(prng: Prng, untilMs: number, waitMs: () => number): readonly PlannedOperation[] {
+  const operations: PlannedOperation[] = [];
+  for (let atMs = waitMs(); atMs < untilMs; atMs += waitMs()) {
+    operations.push({ ordinal: operations.length + 1, atMs: toMicroseconds(atMs), seed: prng.uint32() });
+  }
+  return operations;
+}
+
+/** As much as anybody wants to read in a plan. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+/** Draws the wait for the next of events that come `meanMs` apart on average and know nothing of each other. */
+export function exponential(prng: Prng, meanMs: number): number {
+  return -Math.log(1 - prng.fraction()) * meanMs;
 }
