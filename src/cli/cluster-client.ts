@@ -1,12 +1,22 @@
-import { connect, type Client, type ClusterStatus, DledgerError } from '../client/index.ts';
+import { Client, DledgerError, connect, type ClusterStatus } from '../client/index.ts';
 import { parseHostPort } from '../base/host-port.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { CliError, asCliError, usageError } from './cli-error.ts';
-import { text, type Call } from './command.ts';
+import { text, type Call, type Flag } from './command.ts';
 import { isUp } from './control.ts';
 import { parseDuration } from './duration.ts';
 import { ExitCode } from './exit-code.ts';
 import { defaultDirectory, lastUp, readLocalCluster } from './local-cluster.ts';
+import type { Source } from './output.ts';
+
+/** Of commands that ask every node: one that hangs holds up the answer for so long. */
+export const SURVEY_TIMEOUT: Flag = {
+  name: 'timeout',
+  type: 'string',
+  describe: 'how long to wait for each node: a number with ms, s, m or h',
+  default: '5s',
+  inConfig: true,
+};
 
 /** How long to ask around for why something did not work. */
 const EXPLAIN_TIMEOUT_MS = 1000;
@@ -61,6 +71,25 @@ export function timeoutOf(call: Call): number {
   const ms = Math.ceil(parseDuration(given, 'timeout'));
   if (ms >= 1 && ms <= LIMITS.durationMsMax) return ms;
   throw usageError(`--timeout ${given} is out of bounds`, 'give 1ms to 1h');
+}
+
+/** Without waiting for a connection first: whoever does not answer is part of the answer. */
+export async function survey(call: Call): Promise<ClusterStatus> {
+  const client = new Client({ endpoints: await endpointsOf(call) });
+  try {
+    return await client.status({ timeoutMs: timeoutOf(call) });
+  } finally {
+    await client.close();
+  }
+}
+
+/** Whom an answer came from. */
+export function sourcesOf(status: ClusterStatus): Source[] {
+  return status.nodes.map((node) => ({
+    node: node.nodeId ?? node.address,
+    ok: node.status !== null,
+    error: node.error,
+  }));
 }
 
 /** Runs with a connected client and closes it whatever happens. Where nobody leads, the error says so and why. */

@@ -1,11 +1,19 @@
 import type { Command } from './command.ts';
 import { append } from './commands/append.ts';
+import { clusterDoctor } from './commands/cluster-doctor.ts';
+import { clusterEvents } from './commands/cluster-events.ts';
+import { clusterHealth } from './commands/cluster-health.ts';
+import { clusterMembers } from './commands/cluster-members.ts';
 import { clusterStatus } from './commands/cluster-status.ts';
+import { clusterStepDown } from './commands/cluster-step-down.ts';
 import { clusterTransferLeader } from './commands/cluster-transfer-leader.ts';
 import { down } from './commands/down.ts';
+import { faultAdd, faultClear, faultList } from './commands/fault.ts';
 import { logDump } from './commands/log-dump.ts';
 import { logVerify } from './commands/log-verify.ts';
+import { nodeDrain, nodeKill, nodePause, nodeResume } from './commands/node-actions.ts';
 import { nodeRestart } from './commands/node-restart.ts';
+import { nodeStatus } from './commands/node-status.ts';
 import { read } from './commands/read.ts';
 import { start } from './commands/start.ts';
 import { up } from './commands/up.ts';
@@ -19,8 +27,21 @@ export const COMMANDS: readonly Command[] = [
   append,
   read,
   clusterStatus,
+  clusterHealth,
+  clusterMembers,
+  clusterEvents,
+  clusterDoctor,
   clusterTransferLeader,
+  clusterStepDown,
+  nodeStatus,
+  nodePause,
+  nodeResume,
+  nodeDrain,
+  nodeKill,
   nodeRestart,
+  faultList,
+  faultAdd,
+  faultClear,
   logVerify,
   logDump,
   version,

@@ -10,7 +10,9 @@ import { parseJson } from './json.ts';
 import { defaultDirectory, lastUp, privateDirectory, readLocalCluster } from './local-cluster.ts';
 
 /** What a running `up` can be asked to do: one line of JSON in, one out when it is done. */
-export type Order = { readonly do: 'down' } | { readonly do: 'restart'; readonly node: string };
+export type Order =
+  | { readonly do: 'down' }
+  | { readonly do: 'restart' | 'pause' | 'resume' | 'kill'; readonly node: string };
 
 export interface OrderResult {
   readonly ok: boolean;
@@ -19,7 +21,7 @@ export interface OrderResult {
 
 const ORDER: z.ZodType<Order> = z.union([
   z.object({ do: z.literal('down') }),
-  z.object({ do: z.literal('restart'), node: z.string() }),
+  z.object({ do: z.enum(['restart', 'pause', 'resume', 'kill']), node: z.string() }),
 ]);
 const ORDER_RESULT: z.ZodType<OrderResult> = z.object({ ok: z.boolean(), message: z.string() });
 
@@ -101,6 +103,23 @@ export async function isUp(control: string): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/**
+ * Gives an order to the `up` that runs this node, if one was started from this directory (or in `clusterDirectory`).
+ * @returns null where none runs, or where that cluster has no such node at that address.
+ */
+export async function orderIfManaged(
+  order: Extract<Order, { node: string }>,
+  address: string | null,
+  clusterDirectory: string | null,
+): Promise<OrderResult | null> {
+  const directory = clusterDirectory ?? lastUp();
+  const cluster = directory === null ? null : readLocalCluster(directory);
+  if (cluster === null || cluster.control === null || !(await isUp(cluster.control))) return null;
+  const known = cluster.nodes.find((node) => node.id === order.node);
+  if (known === undefined || (address !== null && known.address !== address)) return null;
+  return giveOrder(order, directory);
 }
 
 /**

@@ -17,6 +17,8 @@ export const ExitCode = {
   refused: 7,
   /** Not found, or there already. */
   notFound: 8,
+  /** `cluster health`: reached, and not healthy. */
+  unhealthy: 10,
   /** Ended by Ctrl-C, after cleaning up. */
   interrupted: 130,
 } as const;

@@ -79,6 +79,12 @@ export class Supervisor {
     await turn;
   }
 
+  /** Stops it where it stands, lets it go on, or ends it at once. @returns false if it does not run. */
+  signal(id: string, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): boolean {
+    const child = this.#children.get(id);
+    return child !== undefined && isRunning(child) && child.kill(signal);
+  }
+
   async stopAll(): Promise<void> {
     this.#isEnding = true;
     await Promise.all(this.#queues.values());

@@ -32,6 +32,7 @@ describe('the exit status', () => {
       unknown: 6,
       refused: 7,
       notFound: 8,
+      unhealthy: 10,
       interrupted: 130,
     });
   });

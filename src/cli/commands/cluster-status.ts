@@ -1,6 +1,6 @@
-import { Client, type ClusterStatus } from '../../client/index.ts';
-import { endpointsOf, noneAnswers, timeoutOf } from '../cluster-client.ts';
-import type { Call, Command } from '../command.ts';
+import type { ClusterStatus } from '../../client/index.ts';
+import { SURVEY_TIMEOUT, noneAnswers, sourcesOf, survey } from '../cluster-client.ts';
+import type { Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { writeAnswer } from '../output.ts';
 
@@ -23,15 +23,7 @@ export const clusterStatus: Command = {
   path: 'cluster status',
   describe: 'who leads, since which term, and how far everybody is; works without a leader',
   isClient: true,
-  flags: [
-    {
-      name: 'timeout',
-      type: 'string',
-      describe: 'how long to wait for each node: a number with ms, s, m or h',
-      default: '5s',
-      inConfig: true,
-    },
-  ],
+  flags: [SURVEY_TIMEOUT],
   run: async (call) => {
     const status = await survey(call);
     const rows = rowsOf(status);
@@ -41,11 +33,7 @@ export const clusterStatus: Command = {
       {
         kind: 'ClusterStatus',
         data: { clusterId: status.clusterId, leaderId: status.leaderId, term: status.term, nodes: rows },
-        sources: status.nodes.map((node) => ({
-          node: node.nodeId ?? node.address,
-          ok: node.status !== null,
-          error: node.error,
-        })),
+        sources: sourcesOf(status),
         warnings: warningsOf(status, rows),
         headline: headline(status, rows),
         table: (wide) => tableOf(rows, wide),
@@ -57,16 +45,6 @@ export const clusterStatus: Command = {
     return rows.every((row) => row.reachable) ? ExitCode.ok : ExitCode.partial;
   },
 };
-
-/** Without waiting for a connection first: whoever does not answer is part of the answer. */
-async function survey(call: Call): Promise<ClusterStatus> {
-  const client = new Client({ endpoints: await endpointsOf(call) });
-  try {
-    return await client.status({ timeoutMs: timeoutOf(call) });
-  } finally {
-    await client.close();
-  }
-}
 
 function rowsOf(status: ClusterStatus): NodeRow[] {
   return status.nodes.map((node): NodeRow => {

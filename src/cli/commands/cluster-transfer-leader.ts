@@ -1,6 +1,7 @@
+import type { Transferred } from '../../client/index.ts';
 import { CliError } from '../cli-error.ts';
 import { withClient } from '../cluster-client.ts';
-import type { Command } from '../command.ts';
+import type { Call, Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { writeAnswer } from '../output.ts';
 
@@ -30,19 +31,23 @@ export const clusterTransferLeader: Command = {
           );
         }
       }
-      const done = await client.transferLeadership(target);
-      await writeAnswer(
-        {
-          kind: 'LeadershipTransferred',
-          data: { from: done.from, to: done.to, term: done.term, tookMs: done.tookMs },
-          table: () => [
-            ['FROM', 'TO', 'TERM', 'TOOK'],
-            [done.from, done.to, String(done.term), `${Math.round(done.tookMs)} ms`],
-          ],
-        },
-        call.format,
-        call.now(),
-      );
-      return ExitCode.ok;
+      return transferred(call, await client.transferLeadership(target));
     }),
 };
+
+/** Says who hands over to whom. */
+export async function transferred(call: Call, done: Transferred): Promise<number> {
+  await writeAnswer(
+    {
+      kind: 'LeadershipTransferred',
+      data: { from: done.from, to: done.to, term: done.term, tookMs: done.tookMs },
+      table: () => [
+        ['FROM', 'TO', 'TERM', 'TOOK'],
+        [done.from, done.to, String(done.term), `${Math.round(done.tookMs)} ms`],
+      ],
+    },
+    call.format,
+    call.now(),
+  );
+  return ExitCode.ok;
+}

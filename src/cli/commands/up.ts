@@ -120,10 +120,19 @@ async function carryOut(order: Order, supervisor: Supervisor, stopped: Stopped):
   if (!supervisor.ids.includes(order.node)) {
     return { ok: false, message: `there is no ${order.node}; there are ${supervisor.ids.join(', ')}` };
   }
+  if (order.do !== 'restart') return signal(order.do, order.node, supervisor);
   const wasRunning = supervisor.pid(order.node) !== null;
   await supervisor.restart(order.node);
   const how = wasRunning ? 'restarted' : 'started';
   return { ok: true, message: `${order.node} ${how} (pid ${supervisor.pid(order.node) ?? '?'})` };
+}
+
+const SIGNALS = { pause: 'SIGSTOP', resume: 'SIGCONT', kill: 'SIGKILL' } as const;
+
+function signal(order: keyof typeof SIGNALS, node: string, supervisor: Supervisor): OrderResult {
+  const pid = supervisor.pid(node) ?? '?';
+  const ok = supervisor.signal(node, SIGNALS[order]);
+  return { ok, message: ok ? `${SIGNALS[order]} sent to ${node} (pid ${pid})` : `${node} does not run` };
 }
 
 function makeSupervisor(call: Call, nodes: readonly SupervisedNode[], directory: string): Supervisor {
