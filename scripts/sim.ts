@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { MARKS, MARK_NAMES, type Mark } from '../src/base/marks.ts';
 import { FAULT_KINDS, type FaultKind } from '../src/sim/scenario.ts';
 import { simulate, type SimulationResult } from '../src/sim/simulation.ts';
 
@@ -11,7 +12,7 @@ import { simulate, type SimulationResult } from '../src/sim/simulation.ts';
  *     npm run sim -- --minutes M [--from S]  as many as fit
  *     npm run sim -- --seed N                one seed, with a line for each event
  *
- * Exit code 1 if any seed failed.
+ * Exit code 1 if any seed failed; with --require-marks also if a rare path was never taken.
  */
 const USAGE = 'usage: npm run sim -- --seeds N [--from S] | --minutes M [--from S] | --seed N';
 
@@ -19,6 +20,7 @@ const USAGE = 'usage: npm run sim -- --seeds N [--from S] | --minutes M [--from 
 class Campaign {
   readonly #startedAtMs = performance.now();
   readonly #faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  readonly #marks = Object.fromEntries(MARK_NAMES.map((name) => [name, 0])) as Record<Mark, number>;
   readonly #failed: number[] = [];
   #seeds = 0;
   #simulatedMs = 0;
@@ -45,6 +47,7 @@ class Campaign {
     this.#unknown += result.check?.unknown ?? 0;
     this.#recordsRead += result.check?.recordsRead ?? 0;
     for (const kind of FAULT_KINDS) this.#faults[kind] += result.faults[kind];
+    for (const name of MARK_NAMES) this.#marks[name] += result.marks[name];
     if (result.failures.length > 0) this.#failed.push(result.scenario.seed);
   }
 
@@ -62,6 +65,21 @@ class Campaign {
       `events            ${this.#events}, ${Math.round(this.#events / seconds)} a second`,
       `client operations ${this.#operations}: ${this.#acknowledged} appends acknowledged, ${this.#unknown} of unknown outcome; ${this.#recordsRead} records read`,
       `faults            ${faults}`,
+      ...this.#markLines(),
+    ];
+  }
+
+  /** Paths that were never taken. */
+  get missed(): Mark[] {
+    return MARK_NAMES.filter((name) => this.#marks[name] === 0);
+  }
+
+  #markLines(): string[] {
+    const taken = MARK_NAMES.filter((name) => this.#marks[name] > 0);
+    return [
+      `rare paths        ${taken.length} of ${MARK_NAMES.length} taken`,
+      ...taken.map((name) => `  ${String(this.#marks[name]).padStart(9)}  ${name}`),
+      ...this.missed.map((name) => `      never  ${name}: ${MARKS[name]}`),
     ];
   }
 }
@@ -82,7 +100,11 @@ function runOne(seed: number): boolean {
   return result.failures.length === 0;
 }
 
-function runMany(from: number, isOver: (seeds: number, elapsedMs: number) => boolean): boolean {
+function runMany(
+  from: number,
+  isOver: (seeds: number, elapsedMs: number) => boolean,
+  requireMarks: boolean,
+): boolean {
   const campaign = new Campaign();
   const isTerminal = process.stderr.isTTY;
   for (let seed = from; !isOver(seed - from, campaign.elapsedMs); seed += 1) {
@@ -94,7 +116,7 @@ function runMany(from: number, isOver: (seeds: number, elapsedMs: number) => boo
   }
   if (isTerminal) process.stderr.write('\r\u001b[K');
   for (const line of campaign.summary()) console.log(line);
-  return !campaign.hasFailed;
+  return !campaign.hasFailed && !(requireMarks && campaign.missed.length > 0);
 }
 
 function wholeNumber(name: string, text: string): number {
@@ -107,18 +129,25 @@ function main(args: string[]): boolean {
   const option = { type: 'string' } as const;
   const { values } = parseArgs({
     args,
-    options: { seeds: option, seed: option, minutes: option, from: option },
+    options: {
+      seeds: option,
+      seed: option,
+      minutes: option,
+      from: option,
+      'require-marks': { type: 'boolean' },
+    },
   });
   if (values.seed !== undefined) return runOne(wholeNumber('seed', values.seed));
   const from = wholeNumber('from', values.from ?? '1');
+  const requireMarks = values['require-marks'] ?? false;
   if (values.minutes !== undefined) {
     const limitMs = Number(values.minutes) * 60_000;
     if (!(limitMs > 0)) throw new Error('--minutes is a number above 0');
-    return runMany(from, (_, elapsedMs) => elapsedMs >= limitMs);
+    return runMany(from, (_, elapsedMs) => elapsedMs >= limitMs, requireMarks);
   }
   if (values.seeds === undefined) throw new Error('what is to be run?');
   const count = wholeNumber('seeds', values.seeds);
-  return runMany(from, (seeds) => seeds >= count);
+  return runMany(from, (seeds) => seeds >= count, requireMarks);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { BATCH_VERSION, batchStamp } from '../base/batch.ts';
 import { EntryKind, entryBody, entryQueue, entryTime, entryVersion, type Entry } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import { NO_INDEX, type LogIndex, type Term } from '../base/units.ts';
 import type { ProducerStamp } from '../base/batch.ts';
@@ -187,6 +188,7 @@ export class StateMachine {
       return ACCEPTED;
     }
     this.#voided.push(entry.index);
+    mark(judgement.verdict === 'duplicate' ? 'broker.duplicate-voided' : 'broker.batch-rejected');
     return judgement.verdict === 'duplicate'
       ? { result: 'duplicate', index: judgement.index, term: judgement.term }
       : { result: 'rejected', rejection: judgement };

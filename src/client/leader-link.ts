@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Network } from '../base/ports/network.ts';
 import type { Prng } from '../base/prng.ts';
@@ -110,6 +111,7 @@ export class LeaderLink {
   redirect(info: ErrorInfo): void {
     const session = this.#session;
     if (session === null) return;
+    mark('client.redirected');
     this.#hint = info.leaderAddress === null ? null : parseEndpoint(info.leaderAddress);
     session.close();
     this.#lost(session, `says ${info.code}`, NOT_LEADING_MS);
@@ -170,7 +172,10 @@ export class LeaderLink {
   /** The first round goes without a pause: after a failover somebody else leads already, or will in a moment. */
   #pauseMs(): number {
     // Decided now, not after the pause: two nodes that name each other would keep us from asking the third.
-    if (!this.#isHintFresh()) this.#hint = null;
+    if (!this.#isHintFresh()) {
+      if (this.#hint !== null) mark('client.hint-was-stale');
+      this.#hint = null;
+    }
     if (this.#hint !== null) return 0;
     const round = Math.floor(this.#failures / (this.#addresses.length + 1));
     if (round === 0) return 0;

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { batchBytes, encodeBatch } from '../base/batch.ts';
 import { crc32 } from '../base/crc32.ts';
+import { mark } from '../base/marks.ts';
 import type { TimerHandle } from '../base/ports/clock.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import {
@@ -236,12 +237,14 @@ export class ProducerCore {
       return new RefusedError(errorInfo('RECORD_TOO_LARGE', text));
     }
     if (this.isWritable) return null;
+    mark('client.queue-full');
     return new OverloadedError(`${this.#queuedCount} appends of ${this.#queuedBytes} bytes wait already`);
   }
 
   // The connection.
 
   #onUp(ack: HelloAck): void {
+    if (this.#limits !== null) mark('client.reconnected');
     this.#limits = ack.limits;
     this.#nextRequestId = 1;
     this.#answeredCount = 0;
@@ -325,7 +328,10 @@ export class ProducerCore {
     const remainingMs = Math.max(0, Math.ceil(batch.deadlineMs - this.#ports.clock.monotonicMs()));
     const deadlineMs = Math.min(remainingMs, LIMITS.durationMsMax);
     session.send(encodeAppend(requestId, { deadlineMs, bodyChecksum: batch.checksum, batch: batch.encoded }));
-    if (batch.sends > 0) this.#resent += 1;
+    if (batch.sends > 0) {
+      mark('client.resent');
+      this.#resent += 1;
+    }
     batch.sends += 1;
     return true;
   }
@@ -344,6 +350,7 @@ export class ProducerCore {
 
   #takeRequestId(session: Session): number | null {
     if (this.#nextRequestId > this.#options.requestIdMax) {
+      mark('client.request-ids-used-up');
       session.fail('has answered so many requests that their ids are used up');
       return null;
     }
@@ -387,7 +394,10 @@ export class ProducerCore {
       }
       for (let at = 0; at < run.count; at += 1) {
         const batch = this.#batchOf(run.firstRequestId + at);
-        if (batch === null) continue;
+        if (batch === null) {
+          mark('client.answer-of-earlier-attempt');
+          continue;
+        }
         batch.state = 'done';
         batch.index = (run.firstIndex + at) as LogIndex;
         batch.term = run.term;
@@ -501,6 +511,8 @@ export class ProducerCore {
     this.#producer = null;
     this.#isDraining = false;
     const sent = this.#takeSent();
+    mark('client.producer-given-up');
+    if (sent.length > 0) mark('client.outcome-unknown');
     this.#headSequence = 1;
     this.#beginAttempt();
     for (const batch of sent) this.#call(batch, errorOf(batch));
@@ -587,6 +599,7 @@ export class ProducerCore {
     const { tried } = this.#link;
     const why = this.#link.session !== null || tried === '' ? '' : `, as no leader was found: ${tried}`;
     if (isSentLate) this.#abandon((batch) => unknownError(batch, now));
+    if (late.length > 0) mark('client.timed-out-unsent');
     for (const batch of late) this.#call(batch, new TimeoutError(`not sent in time${why}`));
     this.#pump();
     this.#noteRoom();

@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { TimerHandle } from '../base/ports/clock.ts';
 import { decodeError, type ErrorInfo } from '../wire/errors.ts';
 import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
@@ -164,6 +165,7 @@ export class RequestChannel {
     const sent = [...this.#sent.values()];
     for (const pending of sent) {
       if (pending.request.isRepeatable) {
+        mark('client.read-repeated');
         this.#wait(pending);
         continue;
       }

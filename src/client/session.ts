@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { CloseReason, Connection, Network } from '../base/ports/network.ts';
 import { UNKNOWN_INCARNATION } from '../base/units.ts';
@@ -111,7 +112,10 @@ export class Session {
     if (this.#isClosed) return;
     this.#connection.write(encodeFrame(FrameKind.HELLO, 0, [encodeHello(hello(this.#clusterId))]));
     // A stopped process still accepts connections, by its kernel; only a greeting shows that somebody is there.
-    this.#timer = this.#clock.setTimer(GREETING_TIMEOUT_MS, () => this.fail('does not greet back'));
+    this.#timer = this.#clock.setTimer(GREETING_TIMEOUT_MS, () => {
+      mark('client.greeting-overdue');
+      this.fail('does not greet back');
+    });
   }
 
   #onData(bytes: Uint8Array): void {
@@ -158,6 +162,7 @@ export class Session {
     this.#timer = this.#clock.setTimer(PING_EVERY_MS, () => {
       this.#silentRounds = this.#wasHeard ? 0 : this.#silentRounds + 1;
       if (this.#silentRounds > SILENT_ROUNDS_MAX) {
+        mark('client.silent-connection-dropped');
         this.fail(`silent for ${this.#silentRounds * PING_EVERY_MS} ms`);
         return;
       }

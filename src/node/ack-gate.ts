@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { mark } from '../base/marks.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { ErrorInfo } from '../wire/errors.ts';
 
@@ -31,6 +32,7 @@ export class AckGate {
       this.#held = [];
       if (index === null) {
         const error = lost();
+        if (held.length > 0) mark('node.acknowledgement-refused');
         for (const { refuse } of held) refuse(error);
       } else {
         for (const { release } of held) release();
@@ -41,6 +43,7 @@ export class AckGate {
   /** Keeps an answer back until the gate opens: then `release`, or `refuse` if another leads. */
   hold(release: () => void, refuse: (error: ErrorInfo) => void): void {
     assert(this.#closed, 'an answer is held back although the gate is open');
+    mark('node.acknowledgement-held');
     this.#held.push({ release, refuse });
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../base/batch.ts';
 import { crc32 } from '../base/crc32.ts';
 import { ENTRY_HEADER_BYTES, EntryKind, entryBody, type Entry, type EntryDraft } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import {
   InFlightSequences,
@@ -171,9 +172,15 @@ export class AppendPath {
       this.#refuseGathered();
       return;
     }
-    if (!this.#knowsItsPredecessors()) return;
+    if (!this.#knowsItsPredecessors()) {
+      mark('node.predecessors-unknown');
+      return;
+    }
     // What comes during a hand-over waits for its end: then it goes on here, or is sent to the new leader by name.
-    if (this.#core.isTransferring) return;
+    if (this.#core.isTransferring) {
+      mark('node.proposal-during-transfer');
+      return;
+    }
     const taken = this.#takeWhatFits();
     const drafts: EntryDraft[] = [];
     const proposed: Gathered[] = [];
@@ -246,6 +253,7 @@ export class AppendPath {
     this.#pendingBytes = 0;
     this.#alsoWaiting.clear();
     this.#sequences.reset();
+    if (pending.length > 0) mark('node.outcome-lost');
     const lost = errorInfo('LEADERSHIP_LOST', 'leadership was lost before the outcome was known');
     for (const { waiter, requestId } of [...pending, ...also]) waiter.failed(requestId, lost);
     this.#refuseGathered();
@@ -332,14 +340,17 @@ export class AppendPath {
       case 'duplicate':
         this.#duplicates += 1;
         if (verdict.committed) {
+          mark('node.duplicate-of-stored');
           this.#acknowledge(request.waiter, request.requestId, verdict.index, verdict.term);
         } else {
+          mark('node.duplicate-of-proposed');
           const waiting = this.#alsoWaiting.get(verdict.index);
           if (waiting === undefined) this.#alsoWaiting.set(verdict.index, [request]);
           else waiting.push(request);
         }
         return false;
       default:
+        if (verdict.verdict === 'out-of-order') mark('node.out-of-order-refused');
         request.waiter.failed(request.requestId, rejectionError(verdict, stamp));
         return false;
     }

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { Entry } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import { NO_INDEX, type LogIndex } from '../base/units.ts';
 import type { ApplyResult, StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
@@ -73,6 +74,7 @@ export class Applier {
       count > 0,
       () => `entry ${first} is neither in memory nor durable: durable is ${this.#core.durableIndex}`,
     );
+    mark('node.applied-from-disk');
     this.#reading = true;
     this.#wal.read(first, count, BYTES_PER_TURN_MAX, (error, entries) => {
       this.#handlers.enter();

@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { CloseReason, Connection, ConnectionHandler } from '../base/ports/network.ts';
 import { encodeError, type ErrorInfo } from '../wire/errors.ts';
@@ -54,6 +55,7 @@ export class InboundConnection implements ConnectionHandler {
     );
     this.#deadline = clock.setTimer(HANDSHAKE_TIMEOUT_MS, () => {
       handlers.enter();
+      mark('node.handshake-overdue');
       this.#reject('HANDSHAKE_TIMEOUT', `no greeting within ${HANDSHAKE_TIMEOUT_MS} ms`);
     });
   }
@@ -117,6 +119,7 @@ export class InboundConnection implements ConnectionHandler {
   onClose(reason: CloseReason): void {
     if (this.#closed) return;
     this.#handlers.enter();
+    if (this.#parser.isMidFrame) mark('node.half-frame-dropped');
     this.#finish(reason);
   }
 

@@ -1,4 +1,5 @@
 import type { HostPort } from '../base/host-port.ts';
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { CloseReason, Connection, Network } from '../base/ports/network.ts';
 import type { Prng } from '../base/prng.ts';
@@ -221,7 +222,10 @@ export class PeerLink {
     this.#bootId = ack.bootId;
     this.#backoffMs = BACKOFF_MS_MIN;
     this.#state = 'up';
-    if (restarted) this.#handlers.processGone('restarted');
+    if (restarted) {
+      mark('node.peer-process-restarted');
+      this.#handlers.processGone('restarted');
+    }
     this.#handlers.up(this.lane);
   }
 
@@ -248,7 +252,10 @@ export class PeerLink {
     this.#clearQueue();
     this.#state = 'waiting';
     if (wasUp) this.#handlers.down(this.lane, reason);
-    if (wasSuspicious && isRefused) this.#handlers.processGone('refused');
+    if (wasSuspicious && isRefused) {
+      mark('node.leader-process-gone');
+      this.#handlers.processGone('refused');
+    }
     if (this.#suspicious || (wasUp && reason.by === 'local')) {
       this.#dial();
       return;
@@ -256,6 +263,7 @@ export class PeerLink {
     // A dying process closes its sockets one by one: the attempt may still be taken in by the listening one and be
     // reset a moment later. That is no answer yet; ask again until there is one.
     if (wasSuspicious && !isRefused && this.#inquiriesLeft > 0) {
+      mark('node.inquiry-repeated');
       this.#inquiriesLeft -= 1;
       this.#suspicious = true;
       this.#dialIn(INQUIRY_PAUSE_MS);
@@ -280,6 +288,7 @@ export class PeerLink {
       this.#silentRounds = this.#heard ? 0 : this.#silentRounds + 1;
       this.#heard = false;
       if (this.#silentRounds > SILENT_ROUNDS_MAX) {
+        mark('node.half-open-link-dropped');
         this.#fail(`silent for ${this.#silentRounds} pings`);
         return;
       }

@@ -1,6 +1,7 @@
 import { formatHostPort, type HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
 import { findMember, type Configuration } from '../base/configuration.ts';
+import { mark } from '../base/marks.ts';
 import type { PeerMessage } from '../base/peer-message.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import type { Network } from '../base/ports/network.ts';
@@ -123,7 +124,10 @@ export class Peers {
     const lane: Lane = message.type === 'AppendEntries' && message.entries.length > 0 ? 'bulk' : 'control';
     const link = peer.links[lane];
     // Encoding is not for nothing even when the lane is down: skip it.
-    if (!link.isUp) return;
+    if (!link.isUp) {
+      mark('node.message-without-lane');
+      return;
+    }
     const frame = encodePeerMessage(message, this.#group);
     if (this.#faults.isQuiet) link.send(frame);
     else this.#sendFaulty(peer, link, frame);
@@ -224,6 +228,7 @@ export class Peers {
     if (this.#faults.refuses(id)) return errorInfo('OVERLOADED', `a fault on request refuses ${id}`);
     const isAnswering = peer.links.control.isAnswering || peer.links.bulk.isAnswering;
     if (isAnswering && peer.answered !== null && peer.answered.incarnation !== hello.incarnation) {
+      mark('node.duplicate-node-refused');
       return errorInfo(
         'DUPLICATE_NODE',
         `another ${id} runs at ${peer.address} (incarnation ${peer.answered.incarnation}): two nodes were started with one id`,
@@ -231,6 +236,7 @@ export class Peers {
     }
     const bound = this.#boundIncarnation(id);
     if (peer.answered?.incarnation !== hello.incarnation && bound !== null && bound !== hello.incarnation) {
+      mark('node.unconfirmed-peer-refused');
       // A wiped disk, or an impostor: whoever answers at the configured address decides which.
       return errorInfo(
         'IDENTITY_MISMATCH',

@@ -1,4 +1,5 @@
 import { EntryKind, type Entry } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
@@ -90,7 +91,10 @@ export class ReadPath {
       this.#confirming -= 1;
       if (index === null) waiter.failed(requestId, this.#ports.refusalHint());
       else if (this.#ports.machine.appliedIndex >= index) this.#serve(read, request.from);
-      else this.#waitingForApply.push({ index, read });
+      else {
+        mark('node.read-waited-for-apply');
+        this.#waitingForApply.push({ index, read });
+      }
     });
   }
 
@@ -115,7 +119,10 @@ export class ReadPath {
     this.#polls = [];
     for (const read of polls) {
       if (read.request.consistency === 'committed') this.#polls.push(read);
-      else read.waiter.failed(read.requestId, this.#ports.refusalHint());
+      else {
+        mark('node.read-lost-its-leader');
+        read.waiter.failed(read.requestId, this.#ports.refusalHint());
+      }
     }
     const waiting = this.#waitingForApply;
     this.#waitingForApply = [];
@@ -162,6 +169,7 @@ export class ReadPath {
     const next = this.#waitingForDisk.shift();
     if (next === undefined) return;
     const { read, from } = next;
+    mark('node.read-from-disk');
     // Behind what is durable the disk may still hold entries that the log has dropped since; those that took their
     // place are in memory.
     const { core, machine } = this.#ports;

@@ -1,5 +1,6 @@
 import { decodeConfiguration, type Configuration } from '../base/configuration.ts';
 import { entryBody, type Entry } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import { DiskError, type Disk } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
@@ -126,6 +127,7 @@ function restore(checkpoint: Checkpoint | null, wal: Wal, directory: string): St
       'run `dledger log verify` on the data directory',
     );
   }
+  mark('node.checkpoint-restored');
   return StateMachine.restore(checkpoint.state);
 }
 

@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 
 export interface TurnHandlers {
@@ -100,6 +101,7 @@ export class TurnLoop {
     if (gapMs > this.#pauseMs) {
       // The missed ticks are not made up for: what lies in the socket buffers may be heartbeats that came in time.
       this.#lastTickMs = now;
+      mark('node.paused');
       this.#handlers.onPause(gapMs);
     }
   }

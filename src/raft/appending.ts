@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { mark } from '../base/marks.ts';
 import type { AppendEntries, AppendRejection, Heartbeat } from '../base/peer-message.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import type { CoreState } from './core-state.ts';
@@ -79,6 +80,7 @@ export class Appending {
     const matchIndex = this.#ackable;
     this.#acknowledgedIndex = matchIndex;
     this.#owes = matchIndex < this.#owedIndex;
+    if (this.#owes) mark('raft.acknowledged-in-part');
     this.#answer({ from: leader }, matchIndex, null);
   }
 
@@ -100,7 +102,10 @@ export class Appending {
   #recognise(message: AppendEntries | Heartbeat): boolean {
     const state = this.#state;
     const { from, term } = message;
-    if (term < state.term) return false;
+    if (term < state.term) {
+      mark('raft.append-of-old-leader');
+      return false;
+    }
     if (term === state.term) {
       assert(
         state.leader === null || state.leader === from,
@@ -126,6 +131,7 @@ export class Appending {
     const { log } = this.#state;
     const { lastIndex } = log;
     if (prevIndex > lastIndex) {
+      mark('raft.append-log-too-short');
       return { prevIndex, conflictTerm: 0 as Term, conflictIndex: (lastIndex + 1) as LogIndex, lastIndex };
     }
     const conflictTerm = log.termAt(prevIndex);
@@ -143,6 +149,7 @@ export class Appending {
       prevIndex > log.commitIndex,
       () => `${from} has term ${prevTerm} at committed index ${prevIndex}, this log has term ${conflictTerm}`,
     );
+    mark('raft.conflict-by-term');
     const conflictIndex = Math.max(log.firstIndexOfRun(prevIndex), log.commitIndex + 1) as LogIndex;
     return { prevIndex, conflictTerm, conflictIndex, lastIndex };
   }
@@ -174,7 +181,10 @@ export class Appending {
       at += 1;
     }
     const first = entries[at];
-    if (first === undefined) return;
+    if (first === undefined) {
+      if (entries.length > 0) mark('raft.append-repeated');
+      return;
+    }
     if (first.index <= log.lastIndex)
       this.#truncate(first.index, at === 0 ? prevChecksum : (entries[at - 1]?.checksum ?? 0));
     const fresh = at === 0 ? entries : entries.slice(at);
@@ -189,6 +199,7 @@ export class Appending {
       from > this.#verifiedIndex,
       () => `truncation from ${from} below the verified index ${this.#verifiedIndex}`,
     );
+    mark('raft.suffix-truncated');
     const lastIndexBefore = log.lastIndex;
     log.truncate(from, checksumBefore);
     membership.truncated(from);

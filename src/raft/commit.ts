@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import type { RaftLog } from './raft-log.ts';
 
@@ -9,6 +10,10 @@ import type { RaftLog } from './raft-log.ts';
  * leader can be elected, and everything before it is committed along with it.
  */
 export function committedByCounting(log: RaftLog, term: Term, majorityIndex: number): LogIndex {
-  if (majorityIndex <= log.commitIndex || log.termAt(majorityIndex) !== term) return log.commitIndex;
+  if (majorityIndex <= log.commitIndex) return log.commitIndex;
+  if (log.termAt(majorityIndex) !== term) {
+    mark('raft.figure-8-refused');
+    return log.commitIndex;
+  }
   return majorityIndex as LogIndex;
 }

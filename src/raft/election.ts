@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type {
   CampaignReason,
   PreVote,
@@ -49,12 +50,17 @@ export class Election {
 
   /** The leader asked this node to take over: the others are content with it, so no pre-vote (dissertation 3.10). */
   onTimeoutNow(): void {
-    if (this.#state.ineligibleWhy === null) this.#campaign('transfer');
+    if (this.#state.ineligibleWhy !== null) return;
+    mark('raft.timeout-now-obeyed');
+    this.#campaign('transfer');
   }
 
   leaderGone(leader: NodeId): void {
     const reconsider = this.#early.begin(leader);
-    if (reconsider !== null) this.onPreVote(reconsider);
+    if (reconsider !== null) {
+      mark('raft.early-pre-vote-reconsidered');
+      this.onPreVote(reconsider);
+    }
     if (this.#early.takeTurn()) this.#preCampaign('leader-gone');
   }
 
@@ -144,6 +150,7 @@ export class Election {
     const state = this.#state;
     const { term } = state;
     this.#reason = reason;
+    if (reason === 'leader-gone') mark('raft.early-campaign');
     state.counters.preVotesStarted += 1;
     const silentTicks = state.lease.silentTicks;
     const asked = (term + 1) as Term;
@@ -200,7 +207,11 @@ export class Election {
 
   #concludeVote(): boolean {
     const count = this.#count();
-    if (count.granted >= this.#state.membership.quorum) return this.#verdicts.has(this.#state.id);
+    if (count.granted >= this.#state.membership.quorum) {
+      const isComplete = this.#verdicts.has(this.#state.id);
+      if (!isComplete) mark('raft.own-vote-was-last');
+      return isComplete;
+    }
     if (!count.open) this.#lose('election');
     return false;
   }
@@ -213,6 +224,7 @@ export class Election {
   }
 
   #lose(what: string): void {
+    mark('raft.election-lost');
     const refusals = [...this.#verdicts].filter(([, verdict]) => verdict !== 'granted');
     const why = refusals.map(([id, verdict]) => `${id} ${verdict}`).join(', ');
     this.#state.follow(this.#state.term, null, `${what} lost: ${why}`);
@@ -249,11 +261,22 @@ export class Election {
   }
 
   #record(message: PreVote | RequestVote, kind: 'pre-vote' | 'vote', { verdict, why }: Judgement): void {
+    markRefusal(kind, verdict);
     const { counters } = this.#state;
     if (verdict === 'granted') counters.votesGranted += 1;
     else counters.votesRefused += 1;
     this.#state.emit({ type: 'vote-cast', term: message.term, kind, candidate: message.from, verdict, why });
   }
+}
+
+function markRefusal(kind: 'pre-vote' | 'vote', verdict: VoteVerdict): void {
+  const isVote = kind === 'vote';
+  if (verdict === 'leader-alive')
+    mark(isVote ? 'raft.vote-refused-by-lease' : 'raft.pre-vote-refused-by-lease');
+  else if (verdict === 'log-behind')
+    mark(isVote ? 'raft.vote-refused-log-behind' : 'raft.pre-vote-refused-log-behind');
+  else if (verdict === 'not-eligible') mark('raft.vote-refused-not-eligible');
+  else if (verdict === 'voted-for-other' && isVote) mark('raft.vote-refused-cast-already');
 }
 
 function whyCampaign(reason: CampaignReason, silentTicks: number): string {

@@ -1,3 +1,5 @@
+import { mark } from '../base/marks.ts';
+
 /** Messages on their way to one follower and not yet acknowledged: a ring of (last index, bytes), oldest first. */
 export class Inflights {
   readonly #ends: Float64Array;
@@ -32,6 +34,8 @@ export class Inflights {
     this.#sizes[at] = bytes;
     this.#count += 1;
     this.#bytes += bytes;
+    if (this.#count === this.#ends.length) mark('raft.window-full');
+    if (this.#bytes >= this.#bytesMax) mark('raft.byte-window-full');
   }
 
   acknowledge(matchIndex: number): void {

@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { CoreState } from './core-state.ts';
 import type { Replication } from './replication.ts';
 
@@ -31,6 +32,7 @@ export class LeaderHealth {
     const waits = log.lastIndex > log.commitIndex && membership.voters.length > 1;
     this.#stalledTicks = waits ? this.#stalledTicks + 1 : 0;
     if (this.#stalledTicks >= 2 * options.electionTimeoutTicksMax) {
+      mark('raft.stalled-step-down');
       return `commit index ${log.commitIndex} stood still for ${this.#stalledTicks} ticks with ${log.lastIndex - log.commitIndex} entries waiting`;
     }
     const why = this.#checkQuorum();
@@ -46,6 +48,7 @@ export class LeaderHealth {
       if (membership.counts(peer.id) && peer.isActive(ticksMax)) active += 1;
     }
     if (active >= membership.quorum || membership.voters.length === 1) return null;
+    mark('raft.check-quorum-step-down');
     return `heard ${active} of ${membership.voters.length} voters within ${ticksMax} ticks, needs ${membership.quorum}`;
   }
 
@@ -53,6 +56,7 @@ export class LeaderHealth {
     const { options, outbox } = this.#state;
     for (const peer of this.#replication.peers) {
       if (peer.stalledTicks < options.electionTimeoutTicksMin) continue;
+      mark('raft.bulk-lane-reset');
       outbox.resetBulkLane(peer.id);
       this.#replication.probe(peer, `no acknowledgement moved for ${peer.stalledTicks} ticks`);
     }

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { mark } from '../base/marks.ts';
 import type { AppendEntriesResponse, HeartbeatResponse } from '../base/peer-message.ts';
 import { EntryKind, sealEntries, type Entry, type EntryDraft } from '../base/entry.ts';
 import type { LogIndex, NodeId } from '../base/units.ts';
@@ -115,6 +116,7 @@ export class Leadership {
   }
 
   read(token: number): void {
+    if (!this.termStartCommitted) mark('raft.read-waited-for-term');
     this.#reads.add(token);
   }
 
@@ -142,7 +144,10 @@ export class Leadership {
 
   identified(id: NodeId, isSomebodyElse: boolean): void {
     const peer = this.#replication.find(id);
-    if (isSomebodyElse && peer !== null) peer.forget(this.#state.log.lastIndex);
+    if (isSomebodyElse && peer !== null) {
+      mark('raft.member-forgotten');
+      peer.forget(this.#state.log.lastIndex);
+    }
     this.#advanceCommit();
     this.#confirmReads();
     this.#readmit();
@@ -165,6 +170,7 @@ export class Leadership {
 
   /** A fresh round of heartbeats: proves leadership to whoever needs it proven. */
   confirmLeadership(): void {
+    mark('raft.leader-paused');
     this.#beginRound();
   }
 
@@ -212,7 +218,9 @@ export class Leadership {
   #readmit(): void {
     if (!this.termStartCommitted || this.#transfer.isActive) return;
     const draft = this.#state.membership.readmissionDraft();
-    if (draft !== null) this.#append([draft]);
+    if (draft === null) return;
+    mark('raft.member-readmitted');
+    this.#append([draft]);
   }
 
   #beginRound(): void {

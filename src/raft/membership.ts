@@ -11,6 +11,7 @@ import {
   type Member,
 } from '../base/configuration.ts';
 import { EntryKind, entryBody, type Entry, type EntryDraft } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import { UNKNOWN_INCARNATION, type Incarnation, type LogIndex, type NodeId } from '../base/units.ts';
 import type { RaftOptions } from './options.ts';
 
@@ -205,6 +206,7 @@ export class Membership {
     if (this.#founded) return null;
     const latest = this.#pending.at(-1);
     if (latest === undefined && !logIsEmpty) return null;
+    if (latest !== undefined) mark('raft.founding-repeated');
     const base = latest?.configuration ?? this.#active;
     return configurationDraft(this.#identified(base, (member) => member.incarnation === UNKNOWN_INCARNATION));
   }

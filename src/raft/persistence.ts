@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { mark } from '../base/marks.ts';
 import type { LogIndex } from '../base/units.ts';
 
 /** What will be durable once a Ready is: log up to `lastIndex`, hard state up to `version`. */
@@ -57,7 +58,9 @@ export class Persistence {
 
   truncated(from: LogIndex): void {
     for (const claim of this.#claims) {
-      if (claim.lastIndex >= from) claim.lastIndex = (from - 1) as LogIndex;
+      if (claim.lastIndex < from) continue;
+      mark('raft.durable-claim-lowered');
+      claim.lastIndex = (from - 1) as LogIndex;
     }
   }
 

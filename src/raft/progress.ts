@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { LogIndex, NodeId } from '../base/units.ts';
 import { Inflights } from './inflights.ts';
 import type { LogRead, ProgressState, ProgressStatus } from './ready.ts';
@@ -133,6 +134,7 @@ export class Progress {
     this.logReadFailed = false;
     if (this.#state === 'probe') {
       if (this.probeOutstanding && round > this.probeRound) {
+        mark('raft.probe-after-loss');
         this.probeOutstanding = false;
         this.emptyDue = true;
       }
@@ -140,7 +142,10 @@ export class Progress {
       const stuck = this.owes && this.matchIndex === this.#matchAtHeartbeat;
       // It verified less than we know to match: it was started again and waits for a message to verify the rest.
       const restarted = matchIndex < this.matchIndex && this.inflights.count === 0;
-      if (stuck || restarted) this.emptyDue = true;
+      if (stuck || restarted) {
+        mark('raft.acknowledgement-overdue');
+        this.emptyDue = true;
+      }
     }
     this.#matchAtHeartbeat = this.matchIndex;
   }

@@ -1,4 +1,5 @@
 import type { Entry, EntryDraft } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import type { PeerMessage } from '../base/peer-message.ts';
 import type { Incarnation, LogIndex, NodeId, Term } from '../base/units.ts';
 import { Appending } from './appending.ts';
@@ -137,6 +138,7 @@ export class RaftCore {
       case 'TimeoutNow':
         if (message.term === this.#state.term && message.from === this.#state.leader)
           this.#election.onTimeoutNow();
+        else mark('raft.timeout-now-ignored');
         break;
     }
     this.#transfer.observe();

@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -54,6 +55,7 @@ export class ReadIndex {
   }
 
   refuseAll(): void {
+    if (this.hasPending) mark('raft.read-round-failed');
     for (const read of this.#pending) this.#outbox.refuseRead(read.token);
     for (const token of this.#fresh) this.#outbox.refuseRead(token);
     this.#pending = [];

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { mark } from '../base/marks.ts';
 import type { AppendRejection } from '../base/peer-message.ts';
 import type { Entry } from '../base/entry.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
@@ -95,7 +96,10 @@ export class Replication {
 
   logRead(request: LogRead, entries: readonly Entry[], prevChecksum: number, round: number): void {
     const peer = this.#followers.get(request.to);
-    if (peer?.logRead?.firstIndex !== request.firstIndex || request.term !== this.#state.term) return;
+    if (peer?.logRead?.firstIndex !== request.firstIndex || request.term !== this.#state.term) {
+      mark('raft.entries-read-in-vain');
+      return;
+    }
     peer.logRead = null;
     const first = entries[0];
     if (first === undefined) {
@@ -203,6 +207,7 @@ export class Replication {
       entriesMax: Math.min(options.appendEntriesMax, log.durableIndex - firstIndex + 1),
       bytesMax: Math.max(1, Math.min(options.appendBytesMax, roomBytes)),
     };
+    mark('raft.entries-read-for-follower');
     outbox.readLog(peer.logRead);
   }
 

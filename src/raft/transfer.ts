@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { NodeId, Term } from '../base/units.ts';
 import type { CoreState } from './core-state.ts';
 import type { Progress } from './progress.ts';
@@ -66,9 +67,16 @@ export class Transfer {
 
   #end(target: NodeId, outcome: 'done' | 'timeout' | 'aborted'): void {
     this.#target = null;
+    mark(OUTCOME_MARKS[outcome]);
     this.#state.emit({ type: 'transfer-ended', term: this.#state.term, target, outcome });
   }
 }
+
+const OUTCOME_MARKS = {
+  done: 'raft.transfer-done',
+  timeout: 'raft.transfer-timeout',
+  aborted: 'raft.transfer-aborted',
+} as const;
 
 function chooseTarget(state: CoreState, wanted: NodeId | null, replication: Replication): TransferResult {
   if (wanted === state.id) return { ok: false, refusal: 'target-is-leader' };

@@ -1,4 +1,5 @@
 import { InvariantViolation } from '../base/assert.ts';
+import { MARK_NAMES, markCounts, type Mark } from '../base/marks.ts';
 import { Prng } from '../base/prng.ts';
 import {
   checkHistory,
@@ -44,6 +45,8 @@ export interface SimulationResult {
   readonly events: number;
   readonly operations: number;
   readonly faults: Readonly<Record<FaultKind, number>>;
+  /** Rare paths, and how often they were taken. */
+  readonly marks: Readonly<Record<Mark, number>>;
   /** Null where the run did not come as far. */
   readonly check: CheckResult | null;
 }
@@ -135,6 +138,7 @@ class Simulation {
 
   run(): SimulationResult {
     const failures: Failure[] = [];
+    const marksBefore = markCounts();
     try {
       this.#trace.note('scenario', JSON.stringify(this.#scenario));
       this.#cluster.startAll();
@@ -146,6 +150,8 @@ class Simulation {
       failures.push(error instanceof Stop ? error.failure : failureOf(error));
     }
     for (const { rule, message } of failures) this.#trace.note('failure', `${rule}: ${message}`);
+    const marks = markedSince(marksBefore);
+    for (const name of MARK_NAMES) this.#trace.mix(marks[name]);
     return {
       scenario: this.#scenario,
       failures,
@@ -154,6 +160,7 @@ class Simulation {
       events: this.#watch.events,
       operations: this.#history.operations,
       faults: this.#nemesis.counts,
+      marks,
       check: this.#check,
     };
   }
@@ -293,6 +300,14 @@ class Simulation {
       return `${id} ${role} in term ${term}, takes ${leader ?? 'nobody'} for the leader, ${indexes}${why}`;
     });
   }
+}
+
+function markedSince(before: Readonly<Record<Mark, number>>): Record<Mark, number> {
+  const now = markCounts();
+  return Object.fromEntries(MARK_NAMES.map((name) => [name, now[name] - before[name]])) as Record<
+    Mark,
+    number
+  >;
 }
 
 function failureOf(error: unknown): Failure {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { crc32 } from '../base/crc32.ts';
+import { mark } from '../base/marks.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
@@ -80,6 +81,7 @@ export class CheckpointStore {
     for (const index of this.list().toReversed()) {
       const checkpoint = this.#read(join(this.#directory, checkpointName(index)));
       if (checkpoint !== null && checkpoint.index === index) return checkpoint;
+      mark('wal.checkpoint-skipped');
     }
     return null;
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { coalesceEntryBytes, ENTRY_HEADER_BYTES, type Entry } from '../base/entry.ts';
 import { crc32 } from '../base/crc32.ts';
+import { mark } from '../base/marks.ts';
 import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
 import type { LogIndex } from '../base/units.ts';
@@ -104,6 +105,7 @@ export class LogWriter {
       [encodeBlockHeader(header, this.#active.seed), ...coalesceEntryBytes(entries)],
       position,
     );
+    if (truncates) mark('wal.truncation-written');
     if (truncates) this.#map.truncate((firstIndex - 1) as LogIndex, previousChecksum);
     this.#active.end = position + BLOCK_HEADER_BYTES + header.length;
     this.#active.blocks += 1;
@@ -186,6 +188,7 @@ export class LogWriter {
       bytes: prepared.bytes,
     });
     this.#segments += 1;
+    mark('wal.segment-rolled');
     this.#map.beginSegment();
     this.#prepareSpare();
     done(null);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
+import { mark } from '../base/marks.ts';
 import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import type { LogIndex } from '../base/units.ts';
 import { WalRotError } from './errors.ts';
@@ -70,6 +71,7 @@ export function recoverLog(disk: Disk, directory: string, identity: Identity): R
     const proven = watermarkOf(map, active, watermark.commitHint);
     const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
     if (tornBytes > 0) {
+      mark('wal.torn-tail-cut');
       // Half erased, the tail could look like anything: whoever finds it like that must know why.
       watermarkFile.write({ ...proven, isCutting: true });
       watermarkFile.syncSync();
@@ -230,6 +232,7 @@ export function checkContinuation(segment: Segment, { header, name }: Segment, m
 
 /** An index is derived from what was verified: putting it back spares the next start the reading. */
 function restoreFooter(disk: Disk, segment: Segment, contents: SegmentContents): void {
+  mark('wal.footer-restored');
   const file = disk.openSync(segment.path, 'write');
   writeFooter(file, segment, contents);
   file.datasyncSync();
@@ -247,7 +250,9 @@ function makeDurable(disk: Disk, segments: readonly Segment[], watermark: Waterm
     const isActive = at === segments.length - 1;
     const file = disk.openSync(segment.path, 'write');
     const from = sequence === watermark.segment ? watermark.position : 0;
-    rewrite(file, from, isActive ? segment.end : segment.bytes);
+    const to = isActive ? segment.end : segment.bytes;
+    if (to > from) mark('wal.tail-rewritten');
+    rewrite(file, from, to);
     file.datasyncSync();
     file.closeSync();
   }

@@ -1,4 +1,5 @@
 import { crc32 } from '../base/crc32.ts';
+import { mark } from '../base/marks.ts';
 import type { DiskFile } from '../base/ports/disk.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { Incarnation } from '../base/units.ts';
@@ -21,7 +22,12 @@ class SlotNumberError extends Error {}
 export function readSlots(file: DiskFile, owner: SlotOwner): SlotPair {
   const bytes = new Uint8Array(SLOT_FILE_BYTES);
   const length = file.readSync(bytes, 0);
-  return [verified(bytes.subarray(0, length), 0, owner), verified(bytes.subarray(0, length), 1, owner)];
+  const a = verified(bytes.subarray(0, length), 0, owner);
+  const b = verified(bytes.subarray(0, length), 1, owner);
+  // Of a new pair one slot may not have been written yet.
+  if (a === null && b !== null && !isBlank(bytes, 0)) mark('wal.slot-a-damaged');
+  if (b === null && a !== null && !isBlank(bytes, 1)) mark('wal.slot-b-damaged');
+  return [a, b];
 }
 
 /** The valid slot with the higher sequence, or null if none is valid. */
@@ -50,6 +56,11 @@ export function encodeSlot(owner: SlotOwner, sequence: number, fill: (slot: Data
 
 export function writeSlot(file: DiskFile, slot: SlotNumber, bytes: Uint8Array): void {
   file.writevSync([bytes], SLOT_POSITIONS[slot]);
+}
+
+function isBlank(bytes: Uint8Array, slot: SlotNumber): boolean {
+  const start = SLOT_POSITIONS[slot];
+  return bytes.subarray(start, start + SLOT_BYTES).every((byte) => byte === 0);
 }
 
 function verified(bytes: Uint8Array, slot: SlotNumber, owner: SlotOwner): DataView | null {

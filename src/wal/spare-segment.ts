@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { mark } from '../base/marks.ts';
 import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import { SPARE_NAME } from './format.ts';
 
@@ -108,6 +109,7 @@ export class SpareSegment {
     const bytes = Math.max(this.#bytes, this.#wholeSteps(taker.bytesMin));
     try {
       this.#file ??= this.#disk.openSync(this.#path, 'create');
+      mark(this.#bytes < bytes ? 'wal.spare-was-late' : 'wal.spare-was-ready');
       if (this.#bytes < bytes) this.#file.writevSync([new Uint8Array(1)], bytes - 1);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;

@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { DiskFile } from '../base/ports/disk.ts';
 import { footerOf } from './footer.ts';
 import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, SECTOR_BYTES } from './format.ts';
@@ -32,7 +33,10 @@ export function judgeTail(
   const found = surveyRest(file, segment, stop.position);
   if (found.end <= stop.position) return { kind: 'end' };
   const torn: TailVerdict = { kind: 'torn', bytes: found.end - stop.position };
-  if (isBeingCut(segment, stop.position, watermark)) return torn;
+  if (isBeingCut(segment, stop.position, watermark)) {
+    mark('wal.erasing-resumed');
+    return torn;
+  }
   if (stop.kind === 'misplaced') return { kind: 'rot', what: stop.what };
   if (found.laterBlock !== null) {
     return {
@@ -40,7 +44,10 @@ export function judgeTail(
       what: `${stop.what}, but there is one at byte ${found.laterBlock}, written after this was synced`,
     };
   }
-  if (isFooter(file, footerOf(segment, map.contentsOf(segment)), found)) return torn;
+  if (isFooter(file, footerOf(segment, map.contentsOf(segment)), found)) {
+    mark('wal.torn-footer-cut');
+    return torn;
+  }
   if (stop.blockEnd !== null && found.end > stop.blockEnd) {
     return { kind: 'rot', what: `${stop.what}, and bytes after it that no write explains` };
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { LatencyHistogram, RecentLatencies, type LatencySummary } from '../base/latency-histogram.ts';
 import type { Entry } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import { DiskError, type DirectoryLock, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
@@ -446,7 +447,8 @@ export class Wal {
     this.#advance();
   }
 
-  #fail(error: Error): void {
+  #fail(error: DiskError | Error): void {
+    markFailure(error);
     this.#state = 'failed';
     this.#isBusy = false;
     this.#gathering.clear();
@@ -495,6 +497,7 @@ export class Wal {
         this.#tickWatermark();
         return;
       }
+      if (!isIdle) mark('wal.old-watermark-replaced');
       this.#isWatermarkDue = true;
       this.#advance();
     });
@@ -517,6 +520,12 @@ export class Wal {
     this.#watermarkTimer?.cancel();
     this.#watermarkTimer = null;
   }
+}
+
+function markFailure(error: Error): void {
+  if (!(error instanceof DiskError)) return;
+  if (error.code === 'ENOSPC') mark('wal.disk-full');
+  else mark(error.operation === 'sync' ? 'wal.sync-failed' : 'wal.write-failed');
 }
 
 function recoverHardState(disk: Disk, directory: string, identity: Identity, lastTerm: Term): HardStateFile {

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { crc32 } from '../base/crc32.ts';
+import { mark } from '../base/marks.ts';
 import {
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
@@ -89,7 +90,10 @@ export class FrameParser {
     this.#partialBytes += taken;
     // Whoever speaks another protocol is told at the second byte, not kept waiting for the rest of a header.
     if (this.#partialBytes >= 2) checkMagic(this.#partial, 0);
-    if (this.#partialBytes < FRAME_HEADER_BYTES) return offset + taken;
+    if (this.#partialBytes < FRAME_HEADER_BYTES) {
+      mark('wire.header-in-pieces');
+      return offset + taken;
+    }
     this.#partialBytes = 0;
     return this.#beginBody(this.#readHeader(this.#partial, 0), bytes, offset + taken);
   }
@@ -100,6 +104,7 @@ export class FrameParser {
       this.#deliver(header, bytes.subarray(offset, end));
       return end;
     }
+    mark('wire.body-in-pieces');
     this.#header = header;
     this.#body = new Uint8Array(header.bodyLength);
     this.#bodyBytes = 0;
