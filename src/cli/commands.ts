@@ -7,6 +7,7 @@ import { clusterMembers } from './commands/cluster-members.ts';
 import { clusterStatus } from './commands/cluster-status.ts';
 import { clusterStepDown } from './commands/cluster-step-down.ts';
 import { clusterTransferLeader } from './commands/cluster-transfer-leader.ts';
+import { console_ } from './commands/console.ts';
 import { down } from './commands/down.ts';
 import { faultAdd, faultClear, faultList } from './commands/fault.ts';
 import { logDump } from './commands/log-dump.ts';
@@ -23,6 +24,7 @@ import { version } from './commands/version.ts';
 export const COMMANDS: readonly Command[] = [
   up,
   down,
+  console_,
   start,
   append,
   read,

@@ -6,6 +6,7 @@ import {
   type FaultReport,
 } from '../wire/fault-schema.ts';
 import { FrameKind } from '../wire/frame.ts';
+import { decodePeeked, encodePeek, type Peeked } from '../wire/peek-schema.ts';
 import { decodeEvents, encodeGetEvents, type NodeEvent } from '../wire/watch-schema.ts';
 import { parseEndpoints, type Endpoint } from './endpoint.ts';
 import { RefusedError, TimeoutError, TimeoutUnknownError, type DledgerError } from './errors.ts';
@@ -38,6 +39,11 @@ export class NodeAdmin {
   async events(after = 0, max: number = LIMITS.eventsMax): Promise<readonly NodeEvent[]> {
     const body = encodeGetEvents({ after, max });
     return (await this.#ask({ kind: FrameKind.GET_EVENTS, body, decode: decodeEvents })).events;
+  }
+
+  /** The end of its log as it is in memory, the last `max` entries (1..500), what is not committed included. */
+  async peek(max: number): Promise<Peeked> {
+    return this.#ask({ kind: FrameKind.PEEK, body: encodePeek({ max }), decode: decodePeeked });
   }
 
   async #ask<T>(request: Omit<NodeRequest<T>, 'timeoutMs'>): Promise<T> {

@@ -23,6 +23,7 @@ import {
 } from '../wire/fault-schema.ts';
 import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
 import { LIMITS } from '../wire/limits.ts';
+import { decodePeek, encodePeeked, type Peek, type Peeked } from '../wire/peek-schema.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { decodeGetEvents, decodeWatch, encodeEvents } from '../wire/watch-schema.ts';
 import type { AppendPath, AppendWaiter } from './append-path.ts';
@@ -39,6 +40,7 @@ export interface SessionServices {
   readonly status: () => NodeStatus;
   readonly watchers: Watchers;
   readonly journal: EventJournal;
+  readonly peek: (request: Peek) => Peeked;
   readonly faults: (order: FaultOrder) => FaultReport | ErrorInfo;
   readonly transfer: (target: NodeId | null, done: (result: Transferred | ErrorInfo) => void) => void;
   /** Something is queued for this session: flush it at the end of the turn. */
@@ -107,6 +109,11 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Wa
         this.#send(FrameKind.EVENTS, frame.requestId, [encodeEvents({ events })]);
         return;
       }
+      case FrameKind.PEEK:
+        this.#send(FrameKind.PEEK_RESULT, frame.requestId, [
+          encodePeeked(this.#services.peek(decodePeek(frame.body))),
+        ]);
+        return;
       case FrameKind.FAULT:
         this.#breakOrMend(frame);
         return;

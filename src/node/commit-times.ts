@@ -4,11 +4,13 @@ import type { LogIndex } from '../base/units.ts';
 /** How long the leader's proposals take to commit. One sample a turn, not one a record. */
 export class CommitTimes {
   readonly #latencies = new RecentLatencies();
+  #lastProposed = 0;
   readonly #open: { readonly index: LogIndex; readonly atMs: number }[] = [];
 
   proposed(index: LogIndex, nowMs: number): void {
-    const last = this.#open.at(-1);
-    if (last === undefined || last.index < index) this.#open.push({ index, atMs: nowMs });
+    if (index <= this.#lastProposed) return;
+    this.#lastProposed = index;
+    this.#open.push({ index, atMs: nowMs });
   }
 
   committed(index: LogIndex, nowMs: number): void {
@@ -24,6 +26,7 @@ export class CommitTimes {
   /** What was proposed may never commit. */
   leadershipLost(): void {
     this.#open.length = 0;
+    this.#lastProposed = 0;
   }
 
   summary(nowMs: number): LatencySummary {

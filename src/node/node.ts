@@ -32,6 +32,7 @@ import { HandOver } from './hand-over.ts';
 import { LeadershipProofs } from './leadership-proofs.ts';
 import { asNodeId, checkOptions, hostPort, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
+import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';
@@ -508,6 +509,7 @@ class Node implements DledgerNode {
         status: () => this.status(),
         watchers: this.#watchers,
         journal: this.#journal,
+        peek: (request) => peek(request, this.#core),
         faults: (order) => this.#faults.carryOut(order),
         transfer: (target, done) => this.#beginTransfer(target, done),
       }),

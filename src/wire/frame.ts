@@ -65,6 +65,8 @@ export const FrameKind = {
   WATCH: 56,
   GET_EVENTS: 57,
   EVENTS: 58,
+  PEEK: 59,
+  PEEK_RESULT: 60,
   FAULT: 64,
   FAULT_REPORT: 65,
 } as const;

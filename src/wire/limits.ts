@@ -42,6 +42,8 @@ interface Limits {
   readonly watchMsMax: number;
   /** In one EVENTS. */
   readonly eventsMax: number;
+  /** In one PEEK_RESULT. */
+  readonly peekEntriesMax: number;
   /** The longest time to live of a fault (ten minutes), and the longest delay of one. */
   readonly faultMsMax: number;
   readonly faultTextBytesMax: number;
@@ -79,6 +81,7 @@ export const LIMITS: Limits = {
   watchMsMin: 100,
   watchMsMax: 60_000,
   eventsMax: 1000,
+  peekEntriesMax: 500,
   faultMsMax: 600_000,
   faultTextBytesMax: 128,
 };

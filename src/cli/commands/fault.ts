@@ -12,6 +12,7 @@ import { SURVEY_TIMEOUT, noneAnswers, sourcesOf, survey, timeoutOf } from '../cl
 import { flag, number, text, type Call, type Command } from '../command.ts';
 import { parseDuration } from '../duration.ts';
 import { ExitCode } from '../exit-code.ts';
+import { describeSpec } from '../fault-text.ts';
 import { say, writeAnswer } from '../output.ts';
 
 const KINDS = ['stall', 'drop', 'delay'] as const;
@@ -194,7 +195,7 @@ async function show(
           row.node,
           row.id,
           row.spec.kind,
-          whatOf(row.spec),
+          describeSpec(row.spec),
           `${row.remainingMs} ms`,
           String(row.affected),
           row.owner,
@@ -204,15 +205,4 @@ async function show(
     call.format,
     call.now(),
   );
-}
-
-function whatOf(spec: FaultSpec): string {
-  switch (spec.kind) {
-    case 'stall':
-      return 'stands still';
-    case 'drop':
-      return `${spec.mode} ${spec.direction} ${spec.peer}${spec.share === 1 ? '' : ` ${spec.share}`}`;
-    case 'delay':
-      return `to ${spec.peer} by ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms`;
-  }
 }

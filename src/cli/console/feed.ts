@@ -1,0 +1,81 @@
+import { performance } from 'node:perf_hooks';
+import { ClusterWatch, NodeAdmin } from '../../client/index.ts';
+import type { Screen } from './keys.ts';
+import { ConsoleStore } from './store.ts';
+
+export interface FeedOptions {
+  readonly endpoints: readonly string[];
+  readonly isReadOnly: boolean;
+  readonly environment: string;
+  readonly managed: ReadonlySet<string>;
+  readonly statusEveryMs: number;
+}
+
+const PEEK_EVERY_MS = 500;
+const PEEK_ENTRIES = 200;
+
+/** Where a console's knowledge comes from: what every node pushes, and what only one screen needs, while it is shown. */
+export class Feed {
+  readonly store: ConsoleStore;
+  readonly #watch: ClusterWatch;
+  readonly #timer: NodeJS.Timeout;
+  #screen: Screen = 'overview';
+  #isPeeking = false;
+
+  constructor({ endpoints, statusEveryMs, ...options }: FeedOptions) {
+    const store = new ConsoleStore({
+      ...options,
+      publishEveryMs: statusEveryMs,
+      nowMs: () => performance.now(),
+      unixMs: () => Date.now(),
+      later: (ms, callback) => {
+        const timer = setTimeout(callback, ms);
+        return () => clearTimeout(timer);
+      },
+    });
+    this.store = store;
+    this.#watch = new ClusterWatch(
+      { endpoints, statusEveryMs },
+      {
+        onNode: (node) => store.onNode(node),
+        onEvents: (node, events) => store.onEvents(node, events),
+        onForgotten: (address) => store.onForgotten(address),
+      },
+    );
+    this.#timer = setInterval(() => void this.#peek(), PEEK_EVERY_MS);
+  }
+
+  /** What is looked at: only that is asked for. */
+  shows(screen: Screen): void {
+    if (screen === this.#screen) return;
+    this.#screen = screen;
+    void this.#peek();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#watch.close();
+    this.store.close();
+  }
+
+  async #peek(): Promise<void> {
+    if (this.#screen !== 'log' || this.#isPeeking) return;
+    const { leader, nodes } = this.store.snapshot();
+    const node = leader ?? nodes.find(({ isUp }) => isUp);
+    if (node === undefined) return;
+    this.#isPeeking = true;
+    try {
+      const { commitIndex, lastIndex, entries } = await new NodeAdmin(node.address).peek(PEEK_ENTRIES);
+      this.store.setTail({
+        node: node.name,
+        commitIndex,
+        lastIndex,
+        entries: entries.map((entry) => ({ ...entry, isCommitted: entry.index <= commitIndex })),
+      });
+    } catch {
+      // The screen keeps what it has, and the node's own row says that it is gone.
+    } finally {
+      this.#isPeeking = false;
+    }
+  }
+}
