@@ -1,160 +1,213 @@
 #!/usr/bin/env node
+import fs from 'node:fs';
+import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { MARKS, MARK_NAMES, type Mark } from '../src/base/marks.ts';
-import { FAULT_KINDS, type FaultKind } from '../src/sim/scenario.ts';
+import { envelopeOf, structured } from '../src/cli/output.ts';
+import type { NodeOptions } from '../src/node/index.ts';
+import { CampaignTally } from '../src/sim/campaign-tally.ts';
+import { ScenarioFormatError, parseScenario } from '../src/sim/scenario-file.ts';
 import { simulate, type SimulationResult } from '../src/sim/simulation.ts';
+import { failureLines, progressLine, summaryData, summaryLines } from './sim/report.ts';
+import { runSeeds } from './sim/seeds.ts';
+import { shrinkToFile } from './sim/shrinking.ts';
+import { measureSpeed, speedLines } from './sim/speed.ts';
 
-/**
- * Campaigns of simulated clusters.
- *
- *     npm run sim -- --seeds N [--from S]    N seeds, from S on (default 1)
- *     npm run sim -- --minutes M [--from S]  as many as fit
- *     npm run sim -- --seed N                one seed, with a line for each event
- *
- * Exit code 1 if any seed failed; with --require-marks also if a rare path was never taken.
- */
-const USAGE = 'usage: npm run sim -- --seeds N [--from S] | --minutes M [--from S] | --seed N';
+const USAGE = `usage: npm run sim -- --seeds N | --minutes M     a campaign
+         --from S              begins with seed S (default 1)
+         --workers W           in W processes (default 1)
+         --no-shrink           leaves failing seeds as they are
+         --require-marks       fails if a rare path was never taken
+         -o json               the summary as JSON
+       npm run sim -- --seed N | --scenario FILE      one run, with a line for each event
+         --shrink              instead: leaves out what it fails without
+       npm run sim -- --speed                         how fast it is
+       with all: --shrink-seconds T (default 20), --node JSON (options for all nodes, over those drawn)
 
-/** What a campaign adds up. */
-class Campaign {
-  readonly #startedAtMs = performance.now();
-  readonly #faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
-  readonly #marks = Object.fromEntries(MARK_NAMES.map((name) => [name, 0])) as Record<Mark, number>;
-  readonly #failed: number[] = [];
-  #seeds = 0;
-  #simulatedMs = 0;
-  #events = 0;
-  #operations = 0;
-  #acknowledged = 0;
-  #unknown = 0;
-  #recordsRead = 0;
+Exit code 1 if a run failed, 2 if this was misused.`;
 
-  get elapsedMs(): number {
-    return performance.now() - this.#startedAtMs;
-  }
+class UsageError extends Error {}
 
-  get hasFailed(): boolean {
-    return this.#failed.length > 0;
-  }
+const OPTIONS = {
+  seeds: { type: 'string' },
+  minutes: { type: 'string' },
+  seed: { type: 'string' },
+  scenario: { type: 'string' },
+  speed: { type: 'boolean', default: false },
+  from: { type: 'string', default: '1' },
+  workers: { type: 'string', default: '1' },
+  shrink: { type: 'boolean' },
+  'shrink-seconds': { type: 'string', default: '20' },
+  'require-marks': { type: 'boolean', default: false },
+  node: { type: 'string', default: '{}' },
+  output: { type: 'string', short: 'o', default: 'table' },
+} as const;
 
-  add(result: SimulationResult): void {
-    this.#seeds += 1;
-    this.#simulatedMs += result.simulatedMs;
-    this.#events += result.events;
-    this.#operations += result.operations;
-    this.#acknowledged += result.check?.acknowledged ?? 0;
-    this.#unknown += result.check?.unknown ?? 0;
-    this.#recordsRead += result.check?.recordsRead ?? 0;
-    for (const kind of FAULT_KINDS) this.#faults[kind] += result.faults[kind];
-    for (const name of MARK_NAMES) this.#marks[name] += result.marks[name];
-    if (result.failures.length > 0) this.#failed.push(result.scenario.seed);
-  }
-
-  progress(): string {
-    const rate = this.#simulatedMs / this.elapsedMs;
-    return `${this.#seeds} seeds, ${Math.round(this.#simulatedMs / 1000)} s simulated, ${rate.toFixed(0)} s a second, ${this.#failed.length} failed`;
-  }
-
-  summary(): string[] {
-    const seconds = this.elapsedMs / 1000;
-    const faults = FAULT_KINDS.map((kind) => `${kind} ${this.#faults[kind]}`).join(', ');
-    return [
-      `seeds             ${this.#seeds}, ${this.#failed.length} failed${this.hasFailed ? `: ${this.#failed.join(' ')}` : ''}`,
-      `simulated         ${(this.#simulatedMs / 1000).toFixed(0)} s in ${seconds.toFixed(1)} s: ${(this.#simulatedMs / 1000 / seconds).toFixed(0)} s a second`,
-      `events            ${this.#events}, ${Math.round(this.#events / seconds)} a second`,
-      `client operations ${this.#operations}: ${this.#acknowledged} appends acknowledged, ${this.#unknown} of unknown outcome; ${this.#recordsRead} records read`,
-      `faults            ${faults}`,
-      ...this.#markLines(),
-    ];
-  }
-
-  /** Paths that were never taken. */
-  get missed(): Mark[] {
-    return MARK_NAMES.filter((name) => this.#marks[name] === 0);
-  }
-
-  #markLines(): string[] {
-    const taken = MARK_NAMES.filter((name) => this.#marks[name] > 0);
-    return [
-      `rare paths        ${taken.length} of ${MARK_NAMES.length} taken`,
-      ...taken.map((name) => `  ${String(this.#marks[name]).padStart(9)}  ${name}`),
-      ...this.missed.map((name) => `      never  ${name}: ${MARKS[name]}`),
-    ];
-  }
+interface Settings {
+  readonly from: number;
+  readonly workers: number;
+  readonly shrink: boolean;
+  readonly shrinkMs: number;
+  readonly requireMarks: boolean;
+  readonly node: Partial<NodeOptions>;
+  readonly isJson: boolean;
 }
 
-function tellFailures(result: SimulationResult): void {
-  if (result.failures.length === 0) return;
-  for (const { rule, message, evidence } of result.failures) {
-    console.error(`seed ${result.scenario.seed}: ${rule}: ${message}`);
-    for (const line of evidence) console.error(`    ${line.replaceAll('\n', '\n    ')}`);
+/** @returns whether everything held. */
+async function main(args: string[]): Promise<boolean> {
+  const { values } = parseArgs({ args, options: OPTIONS, allowNegative: true });
+  const isOne = values.seed !== undefined || values.scenario !== undefined;
+  if (values.output !== 'table' && values.output !== 'json') throw new UsageError('-o is table or json');
+  const settings: Settings = {
+    from: wholeNumber('from', values.from),
+    workers: wholeNumber('workers', values.workers),
+    shrink: values.shrink ?? !isOne,
+    shrinkMs: positive('shrink-seconds', values['shrink-seconds']) * 1000,
+    requireMarks: values['require-marks'],
+    node: nodeOptions(values.node),
+    isJson: values.output === 'json',
+  };
+  if (values.speed) return speed(settings);
+  if (values.seed !== undefined) {
+    const seed = wholeNumber('seed', values.seed);
+    return one(settings, `seed ${seed}`, `seed-${seed}`, (onLine) =>
+      simulate(seed, { node: settings.node, onLine }),
+    );
   }
-  console.error(`    to repeat it: npm run sim -- --seed ${result.scenario.seed}`);
+  if (values.scenario !== undefined) {
+    const { scenario } = parseScenario(fs.readFileSync(values.scenario, 'utf8'));
+    const name = path.basename(values.scenario, '.json');
+    return one(settings, name, `${name}-smaller`, (onLine) =>
+      simulate(scenario, { node: settings.node, onLine }),
+    );
+  }
+  if (values.minutes !== undefined) {
+    const limitMs = positive('minutes', values.minutes) * 60_000;
+    return campaign(settings, (_, elapsedMs) => elapsedMs / limitMs);
+  }
+  if (values.seeds === undefined) throw new UsageError('what is to be run?');
+  const seeds = wholeNumber('seeds', values.seeds);
+  return campaign(settings, (begun) => begun / seeds);
 }
 
-function runOne(seed: number): boolean {
-  const result = simulate(seed, { onLine: (line) => console.log(line) });
-  console.log(`hash ${result.hash}`);
-  tellFailures(result);
-  return result.failures.length === 0;
+/** @param done what part of the campaign is over, 1 = all of it. */
+async function campaign(
+  settings: Settings,
+  done: (begun: number, elapsedMs: number) => number,
+): Promise<boolean> {
+  const startedMs = performance.now();
+  const elapsedMs = (): number => performance.now() - startedMs;
+  const tally = new CampaignTally();
+  const shrunk = new Set<string>();
+  let isInterrupted = false;
+  process.once('SIGINT', () => {
+    isInterrupted = true;
+  });
+  const outcomes = runSeeds({
+    ...settings,
+    isOver: (begun) => isInterrupted || done(begun, elapsedMs()) >= 1,
+  });
+  for await (const outcome of outcomes) {
+    tally.add(outcome);
+    if (outcome.failures.length > 0) {
+      tell(failureLines(`seed ${outcome.seed}`, outcome.failures));
+      tell([`    repeat it   npm run sim -- --seed ${outcome.seed}${overlay(settings)}`]);
+      // The first of each kind: the others are most likely the same.
+      const rules = outcome.failures.map(({ rule }) => rule).join(' ');
+      if (settings.shrink && !shrunk.has(rules)) {
+        shrunk.add(rules);
+        const failed = simulate(outcome.seed, { node: settings.node });
+        tell(shrinkToFile(failed, `seed-${outcome.seed}`, settings.shrinkMs, progress).map(indented));
+      }
+    }
+    progress(progressLine(tally, elapsedMs(), done(tally.seeds, elapsedMs())));
+  }
+  progress('');
+  if (settings.isJson) writeJson('SimulationCampaign', summaryData(tally, elapsedMs()));
+  else for (const line of summaryLines(tally, elapsedMs())) console.log(line);
+  return tally.failed.length === 0 && !(settings.requireMarks && tally.missed.length > 0);
 }
 
-function runMany(
-  from: number,
-  isOver: (seeds: number, elapsedMs: number) => boolean,
-  requireMarks: boolean,
+function one(
+  settings: Settings,
+  name: string,
+  smaller: string,
+  run: (onLine: (line: string) => void) => SimulationResult,
 ): boolean {
-  const campaign = new Campaign();
-  const isTerminal = process.stderr.isTTY;
-  for (let seed = from; !isOver(seed - from, campaign.elapsedMs); seed += 1) {
-    const result = simulate(seed);
-    campaign.add(result);
-    if (isTerminal) process.stderr.write('\r\u001b[K');
-    tellFailures(result);
-    if (isTerminal) process.stderr.write(campaign.progress());
-  }
-  if (isTerminal) process.stderr.write('\r\u001b[K');
-  for (const line of campaign.summary()) console.log(line);
-  return !campaign.hasFailed && !(requireMarks && campaign.missed.length > 0);
+  const result = run(settings.shrink || settings.isJson ? () => undefined : (line) => console.log(line));
+  const { failures, hash, simulatedMs, events } = result;
+  if (settings.isJson) writeJson('SimulationRun', { hash, simulatedMs, events, failures });
+  else console.log(`hash ${hash}`);
+  tell(failureLines(name, failures));
+  if (settings.shrink && failures.length > 0)
+    tell(shrinkToFile(result, smaller, settings.shrinkMs, progress));
+  else if (settings.shrink) tell(['it does not fail: there is nothing to shrink']);
+  return failures.length === 0;
+}
+
+function speed({ isJson }: Settings): boolean {
+  const speeds = measureSpeed(progress);
+  progress('');
+  if (isJson) writeJson('SimulationSpeed', speeds);
+  else for (const line of speedLines(speeds)) console.log(line);
+  return true;
+}
+
+/** Replaces the last line of a terminal; says nothing elsewhere. */
+function progress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
+}
+
+function tell(lines: readonly string[]): void {
+  progress('');
+  for (const line of lines) console.error(line);
+}
+
+/** What a command needs besides the seed to do the same. */
+function overlay({ node }: Settings): string {
+  return Object.keys(node).length === 0 ? '' : ` --node '${JSON.stringify(node)}'`;
+}
+
+function indented(line: string): string {
+  return `    ${line}`;
+}
+
+function writeJson(kind: string, data: unknown): void {
+  process.stdout.write(structured(envelopeOf({ kind, data }, new Date()), 'json'));
 }
 
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} is a whole number from 1 on`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new UsageError(`--${name} is a whole number from 1 on`);
   return value;
 }
 
-function main(args: string[]): boolean {
-  const option = { type: 'string' } as const;
-  const { values } = parseArgs({
-    args,
-    options: {
-      seeds: option,
-      seed: option,
-      minutes: option,
-      from: option,
-      'require-marks': { type: 'boolean' },
-    },
-  });
-  if (values.seed !== undefined) return runOne(wholeNumber('seed', values.seed));
-  const from = wholeNumber('from', values.from ?? '1');
-  const requireMarks = values['require-marks'] ?? false;
-  if (values.minutes !== undefined) {
-    const limitMs = Number(values.minutes) * 60_000;
-    if (!(limitMs > 0)) throw new Error('--minutes is a number above 0');
-    return runMany(from, (_, elapsedMs) => elapsedMs >= limitMs, requireMarks);
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new UsageError(`--${name} is a number above 0`);
+  return value;
+}
+
+function nodeOptions(text: string): Partial<NodeOptions> {
+  try {
+    return JSON.parse(text) as Partial<NodeOptions>;
+  } catch {
+    throw new UsageError('--node is a JSON object of options');
   }
-  if (values.seeds === undefined) throw new Error('what is to be run?');
-  const count = wholeNumber('seeds', values.seeds);
-  return runMany(from, (seeds) => seeds >= count, requireMarks);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
-    process.exitCode = main(process.argv.slice(2)) ? 0 : 1;
+    process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    const isMisuse = error instanceof UsageError || isParseError(error);
+    if (!isMisuse && !(error instanceof ScenarioFormatError)) throw error;
+    console.error(`${error.message}${isMisuse ? `\n${USAGE}` : ''}`);
     process.exitCode = 2;
   }
+}
+
+function isParseError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 }

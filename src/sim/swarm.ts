@@ -81,7 +81,7 @@ function drawFaultRates(prng: Prng): Record<FaultKind, number> {
   return rates;
 }
 
-function planFaults(
+export function planFaults(
   prng: Prng,
   perSecond: Readonly<Record<FaultKind, number>>,
   untilMs: number,
@@ -111,19 +111,19 @@ function planClients(prng: Prng, untilMs: number): readonly PlannedClient[] {
   }
   for (let at = 1; at <= readers; at += 1) {
     const own = prng.fork();
-    const operations = planReads(own, perSecond, untilMs);
+    const operations = planReads(own, perSecond / 4, untilMs);
     clients.push({ name: `r${at}`, kind: 'reader', seed: own.uint32(), operations });
   }
   return clients;
 }
 
-/** One in five comes at once behind the one before. */
-function planAppends(prng: Prng, perSecond: number, untilMs: number): readonly PlannedOperation[] {
+/** So many a second on average; one in five comes at once behind the one before. */
+export function planAppends(prng: Prng, perSecond: number, untilMs: number): readonly PlannedOperation[] {
   return planOperations(prng, untilMs, () => (prng.chance(0.2) ? 0 : exponential(prng, 1250 / perSecond)));
 }
 
-function planReads(prng: Prng, perSecond: number, untilMs: number): readonly PlannedOperation[] {
-  return planOperations(prng, untilMs, () => exponential(prng, 4000 / perSecond));
+export function planReads(prng: Prng, perSecond: number, untilMs: number): readonly PlannedOperation[] {
+  return planOperations(prng, untilMs, () => exponential(prng, 1000 / perSecond));
 }
 
 function planOperations(prng: Prng, untilMs: number, waitMs: () => number): readonly PlannedOperation[] {
