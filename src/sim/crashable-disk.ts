@@ -25,6 +25,8 @@ export interface CrashableDiskOptions {
   readonly latencyMs?: (kind: DiskOperation['kind'], bytes: number) => number;
   /** Default 1 GiB. */
   readonly totalBytes?: number;
+  /** Told of what is written, as far as it is. */
+  readonly onWritten?: (path: string, position: number, bytes: Uint8Array) => void;
 }
 
 /** Stops a process at an operation: thrown by `crashAt`, and by everything the dead process tries afterwards. */
@@ -72,6 +74,7 @@ export class CrashableDisk implements Disk {
   readonly #clock: Clock | null;
   readonly #latencyMs: (kind: DiskOperation['kind'], bytes: number) => number;
   readonly #totalBytes: number;
+  readonly #onWritten: CrashableDiskOptions['onWritten'];
   #names = new Map<string, CrashableInode>();
   #durableNames = new Map<string, CrashableInode>();
   readonly #directories = new Set<string>(['/']);
@@ -86,6 +89,7 @@ export class CrashableDisk implements Disk {
     this.#prng = options.prng;
     this.#clock = options.clock ?? null;
     this.#latencyMs = options.latencyMs ?? ((_kind, bytes) => 0.1 + bytes / (2 * 1024 * 1024));
+    this.#onWritten = options.onWritten;
     this.#totalBytes = options.totalBytes ?? 1024 * 1024 * 1024;
   }
 
@@ -284,7 +288,9 @@ export class CrashableDisk implements Disk {
     const write = (chunk: Uint8Array, position: number): DiskError | null => {
       assert(writable, `${path} is open for reading`);
       const { room, code } = this.#roomToWrite(path, chunk.length);
-      inode.write(room === chunk.length ? chunk : chunk.subarray(0, room), position);
+      const written = room === chunk.length ? chunk : chunk.subarray(0, room);
+      inode.write(written, position);
+      this.#onWritten?.(path, position, written);
       return code === null ? null : new DiskError('write', path, code, 'injected');
     };
     const endSync = (ticket: SyncTicket): DiskError | null => {

@@ -15,6 +15,8 @@ export interface Medium {
   readonly prng: Prng;
   latencyMs(): number;
   isCut(from: string, to: string): boolean;
+  /** Told of what arrives. */
+  readonly onArrival: ((from: string, to: string, bytes: Uint8Array) => void) | null;
   /** Pipes that hold something back until their way is healed. */
   readonly stalled: Set<Pipe>;
 }
@@ -95,6 +97,7 @@ export class Pipe {
       this.#segments = this.#segments.slice(this.#head);
       this.#head = 0;
     }
+    if (next.segment.type === 'data') this.#medium.onArrival?.(this.from, this.to, next.segment.bytes);
     this.#receive(next.segment);
     if (!this.#isMoving && !this.#medium.stalled.has(this)) this.#move();
   }

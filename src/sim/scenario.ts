@@ -58,7 +58,7 @@ export interface Scenario {
   /** How long things go wrong; then all is healed. */
   readonly safetyMs: number;
   readonly node: Partial<NodeOptions>;
-  readonly network: Required<SimulatedNetworkOptions>;
+  readonly network: Required<Omit<SimulatedNetworkOptions, 'onArrival'>>;
   /** A disk operation takes this long, and up to so much more. */
   readonly diskMsMin: number;
   readonly diskMsSpread: number;

@@ -25,6 +25,8 @@ export interface SimulatedClusterOptions {
   readonly network?: SimulatedNetworkOptions;
   /** How long an operation of this machine's disk takes. Default: that of the crashable disk. */
   readonly diskLatencyMs?: (id: string, kind: DiskOperation['kind'], bytes: number) => number;
+  /** What is written to this machine's disk. */
+  readonly onWritten?: (id: string, path: string, position: number, bytes: Uint8Array) => void;
   readonly onEvent?: (id: string, event: NodeEvent) => void;
   /** A process ended by itself, as it says why. */
   readonly onFatal?: (id: string, error: NodeError) => void;
@@ -259,10 +261,13 @@ export class SimulatedCluster {
   }
 
   #newDisk({ id, prng }: Pick<Machine, 'id' | 'prng'>): CrashableDisk {
-    const { diskLatencyMs } = this.#options;
+    const { diskLatencyMs, onWritten } = this.#options;
     return new CrashableDisk({
       prng: prng.fork(),
       clock: this.clock,
+      ...(onWritten === undefined
+        ? {}
+        : { onWritten: (path, position, bytes): void => onWritten(id, path, position, bytes) }),
       ...(diskLatencyMs === undefined
         ? {}
         : { latencyMs: (kind, bytes): number => diskLatencyMs(id, kind, bytes) }),

@@ -17,6 +17,8 @@ export interface SimulatedNetworkOptions {
   readonly latencyMsMax?: number;
   /** Chance that a write arrives in pieces, and that each piece is cut again. Default 0. */
   readonly splitChance?: number;
+  /** Told of what arrives where. */
+  readonly onArrival?: (from: string, to: string, bytes: Uint8Array) => void;
 }
 
 const EPHEMERAL_PORT_FIRST = 40_000;
@@ -33,7 +35,7 @@ export class SimulatedNetwork {
   readonly #cuts = new Set<string>();
 
   constructor(clock: Clock, prng: Prng, options: SimulatedNetworkOptions = {}) {
-    const { latencyMsMin = 0.05, latencyMsMax = 0.2, splitChance = 0 } = options;
+    const { latencyMsMin = 0.05, latencyMsMax = 0.2, splitChance = 0, onArrival = null } = options;
     assert(
       latencyMsMin >= 0 && latencyMsMax >= latencyMsMin,
       () => `latency from ${latencyMsMin} to ${latencyMsMax} ms`,
@@ -43,6 +45,7 @@ export class SimulatedNetwork {
       clock,
       prng,
       latencyMs: () => latencyMsMin + prng.fraction() * (latencyMsMax - latencyMsMin),
+      onArrival,
       isCut: (from, to) => this.#cuts.has(way(from, to)),
       stalled: new Set<Pipe>(),
     };

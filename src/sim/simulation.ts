@@ -15,6 +15,7 @@ import type { NodeError, NodeOptions } from '../node/index.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { Nemesis } from './nemesis.ts';
 import type { FaultKind, Scenario } from './scenario.ts';
+import { OutsideWorld } from './outside-world.ts';
 import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
 import { RecordedRead, SimulatedProducer, SimulatedReader, type ClientWorld } from './simulated-client.ts';
 import { drawScenario } from './swarm.ts';
@@ -31,7 +32,9 @@ export interface Failure {
     | 'nobody-leads'
     | 'clients-wait'
     | 'no-convergence'
-    | 'unreadable';
+    | 'unreadable'
+    /** Something that runs in a simulation looked past it, at a clock or a disk of the real world. */
+    | 'touched-the-world';
   readonly message: string;
   readonly evidence: readonly string[];
 }
@@ -39,7 +42,7 @@ export interface Failure {
 export interface SimulationResult {
   readonly scenario: Scenario;
   readonly failures: readonly Failure[];
-  /** Of everything that happened: the same seed gives the same hash. */
+  /** Of everything that happened, every byte that was sent or written included: the same seed gives the same hash. */
   readonly hash: string;
   readonly simulatedMs: number;
   readonly events: number;
@@ -70,7 +73,9 @@ const CONVERGE_MS = 30_000;
  */
 export function simulate(what: number | Scenario, options: SimulationOptions = {}): SimulationResult {
   const { node, ...scenario } = typeof what === 'number' ? drawScenario(what) : what;
-  return new Simulation({ ...scenario, node: { ...node, ...options.node } }, options).run();
+  const world = new OutsideWorld();
+  const merged = { ...scenario, node: { ...node, ...options.node } };
+  return world.sealed(() => new Simulation(merged, options, world).run());
 }
 
 /** Ends a run: what follows would say nothing more. */
@@ -84,6 +89,7 @@ class Stop extends Error {
 }
 
 class Simulation {
+  readonly #outside: OutsideWorld;
   readonly #scenario: Scenario;
   readonly #prng: Prng;
   readonly #cluster: SimulatedCluster;
@@ -97,7 +103,8 @@ class Simulation {
   readonly #ended: { readonly id: string; readonly error: NodeError }[] = [];
   #check: CheckResult | null = null;
 
-  constructor(scenario: Scenario, options: SimulationOptions) {
+  constructor(scenario: Scenario, options: SimulationOptions, world: OutsideWorld) {
+    this.#outside = world;
     this.#prng = new Prng(scenario.seed);
     this.#scenario = scenario;
     const disks = this.#prng.fork();
@@ -105,7 +112,11 @@ class Simulation {
       seed: this.#prng.safeInteger(),
       size: scenario.size,
       node: scenario.node,
-      network: scenario.network,
+      network: {
+        ...scenario.network,
+        onArrival: (from, to, bytes) => this.#trace.bytes(`${from} ${to}`, 0, bytes),
+      },
+      onWritten: (id, path, position, bytes) => this.#trace.bytes(`${id} ${path}`, position, bytes),
       diskLatencyMs: (id, _kind, bytes) =>
         scenario.diskMsMin +
         disks.fraction() * scenario.diskMsSpread +
@@ -117,7 +128,11 @@ class Simulation {
       },
     });
     const { clock, network } = this.#cluster;
-    this.#trace = new Trace(clock, options.onLine ?? null);
+    const { onLine } = options;
+    this.#trace = new Trace(
+      clock,
+      onLine === undefined ? null : (line): void => world.open(() => onLine(line)),
+    );
     this.#watch = new ClusterWatch(this.#cluster, this.#history, this.#trace);
     this.#world = {
       clock,
@@ -147,7 +162,11 @@ class Simulation {
       this.#untilHealthy();
       failures.push(...this.#judge());
     } catch (error) {
-      failures.push(error instanceof Stop ? error.failure : failureOf(error));
+      // To lay out a stack may take the sources.
+      failures.push(error instanceof Stop ? error.failure : this.#outside.open(() => failureOf(error)));
+    }
+    for (const what of this.#outside.touched) {
+      failures.push({ rule: 'touched-the-world', message: `${what} was called`, evidence: [] });
     }
     for (const { rule, message } of failures) this.#trace.note('failure', `${rule}: ${message}`);
     const marks = markedSince(marksBefore);
@@ -179,7 +198,7 @@ class Simulation {
         const { id, error } = ended;
         throw new Stop('node-ended', `${id} ended by itself: ${error.code} ${error.message}`, [
           error.next,
-          stackOf(error.cause ?? error),
+          this.#outside.open(() => stackOf(error.cause ?? error)),
         ]);
       }
       return condition();

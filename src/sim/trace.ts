@@ -1,3 +1,4 @@
+import { crc32 } from '../base/crc32.ts';
 import type { Clock } from '../base/ports/clock.ts';
 
 /**
@@ -36,6 +37,14 @@ export class Trace {
     for (let at = 0; at < where.length; at += 1) this.#mixWord(where.charCodeAt(at));
     for (let at = 0; at < text.length; at += 1) this.#mixWord(text.charCodeAt(at));
     this.#onLine?.(`${atMs.toFixed(3).padStart(11)} ms  ${where.padEnd(8)} ${text}`);
+  }
+
+  /** Takes into the hash what was written to a disk, or came over the network: where, and every byte of it. */
+  bytes(where: string, position: number, bytes: Uint8Array): void {
+    for (let at = 0; at < where.length; at += 1) this.#mixWord(where.charCodeAt(at));
+    this.#mixWord(position);
+    this.#mixWord(bytes.length);
+    this.#mixWord(crc32(bytes));
   }
 
   /** Two multiplicative hashes with different constants and shifts, so that one's collision is not the other's. */
