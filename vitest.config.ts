@@ -10,14 +10,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.{ts,tsx}'],
-          exclude: ['test/sim/**', 'test/e2e/**'],
+          exclude: ['test/sim/**', 'test/museum/**', 'test/e2e/**'],
           testTimeout: 10_000,
         },
       },
       {
         test: {
           name: 'sim',
-          include: ['test/sim/**/*.test.ts'],
+          include: ['test/{sim,museum}/**/*.test.ts'],
           testTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },

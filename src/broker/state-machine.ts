@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts';
 import { BATCH_VERSION, batchStamp } from '../base/batch.ts';
 import { EntryKind, entryBody, entryQueue, entryTime, entryVersion, type Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import { NO_INDEX, type LogIndex, type Term } from '../base/units.ts';
 import type { ProducerStamp } from '../base/batch.ts';
@@ -52,13 +53,15 @@ const HEAD_BYTES = 32;
  */
 export class StateMachine {
   readonly #sessions: ProducerSessions;
+  readonly #mutations: Mutations;
   #appliedIndex: LogIndex = NO_INDEX;
   #digest = 0;
   /** Indexes of batches that were refused when applied. Ascending, nearly always empty: leaders check first. */
   #voided: LogIndex[] = [];
 
-  constructor(limits: SessionLimits = SESSION_LIMITS) {
+  constructor(limits: SessionLimits = SESSION_LIMITS, mutations: Mutations = NO_MUTATIONS) {
     this.#sessions = new ProducerSessions(limits);
+    this.#mutations = mutations;
   }
 
   get appliedIndex(): LogIndex {
@@ -134,14 +137,18 @@ export class StateMachine {
   }
 
   /** @throws RangeError where the bytes are no checkpoint of this version. */
-  static restore(bytes: Uint8Array, limits: SessionLimits = SESSION_LIMITS): StateMachine {
+  static restore(
+    bytes: Uint8Array,
+    limits: SessionLimits = SESSION_LIMITS,
+    mutations: Mutations = NO_MUTATIONS,
+  ): StateMachine {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if (bytes.length < HEAD_BYTES || view.getUint32(0, true) !== MAGIC)
       throw new RangeError('no checkpoint of a state machine');
     const version = view.getUint32(4, true);
     if (version !== CHECKPOINT_VERSION)
       throw new RangeError(`checkpoint version ${version}, this program knows ${CHECKPOINT_VERSION}`);
-    const machine = new StateMachine(limits);
+    const machine = new StateMachine(limits, mutations);
     machine.#appliedIndex = readUint53(view, 8, RangeError) as LogIndex;
     machine.#digest = view.getUint32(16, true);
     const sessions = view.getUint32(20, true);
@@ -159,7 +166,7 @@ export class StateMachine {
     }
     if (offset !== bytes.length)
       throw new RangeError(`${bytes.length - offset} bytes after the last session`);
-    machine.#sessions.restore(decoded);
+    if (!mutations.losesProducersAtStart) machine.#sessions.restore(decoded);
     return machine;
   }
 
@@ -187,6 +194,7 @@ export class StateMachine {
       this.#sessions.accept(stamp, queue, entry.index, entry.term, entryTime(entry));
       return ACCEPTED;
     }
+    if (judgement.verdict === 'duplicate' && this.#mutations.storesRetriesAgain) return ACCEPTED;
     this.#voided.push(entry.index);
     mark(judgement.verdict === 'duplicate' ? 'broker.duplicate-voided' : 'broker.batch-rejected');
     return judgement.verdict === 'duplicate'

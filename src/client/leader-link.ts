@@ -1,5 +1,6 @@
 import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { Network } from '../base/ports/network.ts';
 import type { Prng } from '../base/prng.ts';
 import type { ErrorInfo } from '../wire/errors.ts';
@@ -12,6 +13,8 @@ export interface ClientPorts {
   readonly network: Network;
   readonly clock: Clock;
   readonly prng: Prng;
+  /** Wrong behaviours that a simulation must notice. Default none. */
+  readonly mutations?: Mutations;
 }
 
 export interface LeaderLinkOptions {

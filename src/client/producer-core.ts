@@ -3,6 +3,7 @@ import { batchBytes, encodeBatch } from '../base/batch.ts';
 import { crc32 } from '../base/crc32.ts';
 import { mark } from '../base/marks.ts';
 import type { TimerHandle } from '../base/ports/clock.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import {
   decodeAppendResults,
@@ -99,6 +100,7 @@ const PAUSE_MS_MAX = 200;
 export class ProducerCore {
   readonly #options: ProducerOptions;
   readonly #ports: ClientPorts;
+  readonly #mutations: Mutations;
   readonly #link: LeaderLink;
   /** Sent under the present id and not answered, in the order of their sequence numbers. */
   readonly #sent = new Deque<Batch>();
@@ -134,6 +136,7 @@ export class ProducerCore {
   constructor(options: ProducerOptions, ports: ClientPorts) {
     this.#options = options;
     this.#ports = ports;
+    this.#mutations = ports.mutations ?? NO_MUTATIONS;
     const { endpoints, clusterId } = options;
     this.#link = new LeaderLink({ endpoints, clusterId, wants: 'leader' }, ports, {
       onUp: (_session, ack) => this.#onUp(ack),
@@ -246,6 +249,7 @@ export class ProducerCore {
   #onUp(ack: HelloAck): void {
     if (this.#limits !== null) mark('client.reconnected');
     this.#limits = ack.limits;
+    if (this.#mutations.retriesAsNewBatch) this.#startOver();
     this.#nextRequestId = 1;
     this.#answeredCount = 0;
     this.#beginAttempt();
@@ -504,16 +508,23 @@ export class ProducerCore {
     for (const batch of queued) if (batch.state === 'queued') this.#queue.push(batch);
   }
 
+  /** What was sent goes again as if it never had been: what a client without stamps does. */
+  #startOver(): void {
+    this.#producer = null;
+    this.#sentBytes = 0;
+    this.#requeue(this.#sent.takeAll());
+  }
+
   // The end of a producer id.
 
   /** Gives up the id: what was sent under it is reported, what comes later gets a new one. */
-  #abandon(errorOf: (batch: Batch) => DledgerError): void {
-    this.#producer = null;
+  #abandon(errorOf: (batch: Batch) => DledgerError, keepsId = false): void {
+    if (!keepsId) this.#producer = null;
     this.#isDraining = false;
     const sent = this.#takeSent();
     mark('client.producer-given-up');
     if (sent.length > 0) mark('client.outcome-unknown');
-    this.#headSequence = 1;
+    if (!keepsId) this.#headSequence = 1;
     this.#beginAttempt();
     for (const batch of sent) this.#call(batch, errorOf(batch));
   }
@@ -598,7 +609,9 @@ export class ProducerCore {
     if (earliestMs < Infinity) this.#armDeadline(earliestMs);
     const { tried } = this.#link;
     const why = this.#link.session !== null || tried === '' ? '' : `, as no leader was found: ${tried}`;
-    if (isSentLate) this.#abandon((batch) => unknownError(batch, now));
+    const { reportsTimeoutAsRefused, reusesSequenceNumbers } = this.#mutations;
+    const lateError = reportsTimeoutAsRefused ? () => new TimeoutError('not answered in time') : unknownError;
+    if (isSentLate) this.#abandon((batch) => lateError(batch, now), reusesSequenceNumbers);
     if (late.length > 0) mark('client.timed-out-unsent');
     for (const batch of late) this.#call(batch, new TimeoutError(`not sent in time${why}`));
     this.#pump();

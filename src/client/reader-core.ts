@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/ports/clock.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import { decodeReadResult, encodeRead, type Consistency } from '../wire/client-codec.ts';
 import { FrameKind } from '../wire/frame.ts';
@@ -20,6 +21,8 @@ export interface ReaderOptions {
   readonly consistency: Consistency;
   /** How long a page may take, in milliseconds; the time for which a follower waits is not counted. */
   readonly timeoutMs: number;
+  /** Wrong behaviours that a simulation must notice. Default none. */
+  readonly mutations?: Mutations;
 }
 
 /** What one READ brought. Records are in order, and none lies before `from` of the request. */
@@ -107,7 +110,8 @@ export class ReaderCore {
     const hasMoved = page.nextIndex > this.#from;
     const isFirst = this.#last === null;
     this.#last ??= Math.min(this.#options.to ?? Infinity, page.commitIndex);
-    this.#from = page.nextIndex;
+    const isCounting = this.#options.mutations?.countsReadsByRecords === true && page.records.length > 0;
+    this.#from = isCounting ? ((this.#from + page.records.length) as LogIndex) : page.nextIndex;
     const records = this.#wanted(page.records, this.#last);
     this.#left -= records.length;
     if (this.#from > this.#last || this.#left <= 0) this.#isEnded = true;

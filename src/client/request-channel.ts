@@ -113,7 +113,9 @@ export class RequestChannel {
   }
 
   #onFrame(frame: Frame): void {
-    const pending = this.#sent.get(frame.requestId);
+    const pending = this.#ports.mutations?.matchesAnswersByOrder
+      ? this.#sent.values().next().value
+      : this.#sent.get(frame.requestId);
     // Whoever asked has gone.
     if (pending === undefined) return;
     if (frame.kind === FrameKind.ERROR) {

@@ -10,6 +10,7 @@ import {
 import { crc32 } from '../base/crc32.ts';
 import { ENTRY_HEADER_BYTES, EntryKind, entryBody, type Entry, type EntryDraft } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import {
   InFlightSequences,
@@ -53,6 +54,7 @@ export interface AppendPathParts {
   readonly machine: StateMachine;
   readonly gate: AckGate;
   readonly backlog: WriteBacklog;
+  readonly mutations: Mutations;
   readonly batchBytesMax: number;
   /** The error for a node that does not lead: names the leader if it is known. */
   readonly refusalHint: () => ErrorInfo;
@@ -80,6 +82,7 @@ export class AppendPath {
   readonly #machine: StateMachine;
   readonly #gate: AckGate;
   readonly #backlog: WriteBacklog;
+  readonly #mutations: Mutations;
   readonly #batchBytesMax: number;
   readonly #refusalHint: () => ErrorInfo;
   readonly #sequences: InFlightSequences;
@@ -100,6 +103,7 @@ export class AppendPath {
     this.#machine = parts.machine;
     this.#gate = parts.gate;
     this.#backlog = parts.backlog;
+    this.#mutations = parts.mutations;
     this.#batchBytesMax = parts.batchBytesMax;
     this.#refusalHint = parts.refusalHint;
     this.#sequences = new InFlightSequences();
@@ -207,6 +211,10 @@ export class AppendPath {
     this.#accepted += proposed.length;
     for (const [at, request] of proposed.entries()) {
       const bytes = ENTRY_HEADER_BYTES + request.draft.body.length;
+      if (this.#mutations.acknowledgesOnPropose && request.stamp !== null) {
+        request.waiter.appended(request.requestId, (firstIndex + at) as LogIndex, result.term);
+        continue;
+      }
       this.#pendingBytes += bytes;
       this.#pending.push({
         index: (firstIndex + at) as LogIndex,
@@ -333,6 +341,7 @@ export class AppendPath {
 
   /** @returns whether the batch is to be proposed; otherwise its sender was answered, or waits for the first copy. */
   #admit(request: Gathered, stamp: ProducerStamp, index: LogIndex): boolean {
+    if (this.#mutations.storesRetriesAgain) return true;
     const verdict = this.#sequences.admit(this.#machine, stamp, RAW_LOG_QUEUE, index, this.#core.term);
     switch (verdict.verdict) {
       case 'accept':

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
+import type { Mutations } from '../base/mutations.ts';
 import { NO_INDEX, type LogIndex } from '../base/units.ts';
 import type { ApplyResult, StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
@@ -23,16 +24,24 @@ export class Applier {
   readonly #core: RaftCore;
   readonly #machine: StateMachine;
   readonly #wal: Wal;
+  readonly #mutations: Mutations;
   readonly #handlers: ApplierHandlers;
   #reading = false;
   #failed = false;
   #last: Entry | null = null;
   #appliedBytes = 0;
 
-  constructor(core: RaftCore, machine: StateMachine, wal: Wal, handlers: ApplierHandlers) {
+  constructor(
+    core: RaftCore,
+    machine: StateMachine,
+    wal: Wal,
+    mutations: Mutations,
+    handlers: ApplierHandlers,
+  ) {
     this.#core = core;
     this.#machine = machine;
     this.#wal = wal;
+    this.#mutations = mutations;
     this.#handlers = handlers;
   }
 
@@ -47,14 +56,18 @@ export class Applier {
   }
 
   get isBehind(): boolean {
-    return this.#machine.appliedIndex < this.#core.commitIndex;
+    return this.#machine.appliedIndex < this.#goalIndex;
+  }
+
+  get #goalIndex(): LogIndex {
+    return this.#mutations.appliesUncommitted ? this.#core.lastIndex : this.#core.commitIndex;
   }
 
   /** @returns whether there is more to apply at once. */
   run(): boolean {
     if (this.#reading || this.#failed || !this.isBehind) return false;
     const first = (this.#machine.appliedIndex + 1) as LogIndex;
-    const last = Math.min(this.#core.commitIndex, first + ENTRIES_PER_TURN_MAX - 1) as LogIndex;
+    const last = Math.min(this.#goalIndex, first + ENTRIES_PER_TURN_MAX - 1) as LogIndex;
     const cached = this.#core.cachedEntries(first, last, BYTES_PER_TURN_MAX);
     if (cached === null) {
       this.#readFromDisk(first, last);
@@ -69,7 +82,8 @@ export class Applier {
    * that the disk may still hold what the log has dropped since.
    */
   #readFromDisk(first: LogIndex, last: LogIndex): void {
-    const count = Math.min(last, this.#core.durableIndex) - first + 1;
+    const durable = this.#mutations.appliesDroppedEntries ? last : this.#core.durableIndex;
+    const count = Math.min(last, durable) - first + 1;
     assert(
       count > 0,
       () => `entry ${first} is neither in memory nor durable: durable is ${this.#core.durableIndex}`,
@@ -90,7 +104,7 @@ export class Applier {
     try {
       for (const entry of entries) {
         assert(
-          entry.index === this.#machine.appliedIndex + 1 && entry.index <= this.#core.commitIndex,
+          entry.index === this.#machine.appliedIndex + 1 && entry.index <= this.#goalIndex,
           () =>
             `apply ${entry.index} after ${this.#machine.appliedIndex}, committed ${this.#core.commitIndex}`,
         );

@@ -1,4 +1,5 @@
 import { encodeConfiguration, type Configuration } from '../base/configuration.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
@@ -7,6 +8,7 @@ import type { Applier } from './applier.ts';
 
 export interface CheckpointerOptions {
   readonly everyBytes: number;
+  readonly mutations: Mutations;
   /** The newest committed configuration with its index. */
   readonly configuration: () => { readonly index: LogIndex; readonly value: Configuration } | null;
   readonly enter: () => void;
@@ -62,7 +64,7 @@ export class Checkpointer {
       entry === null ||
       configuration === null ||
       entry.index <= this.#lastIndex ||
-      entry.index > this.#core.durableIndex
+      (entry.index > this.#core.durableIndex && !this.#options.mutations.checkpointsAheadOfLog)
     ) {
       done();
       return;

@@ -1,4 +1,5 @@
 import type { CloseReason } from '../base/ports/network.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
 import {
   decodeAppend,
@@ -37,6 +38,7 @@ export interface SessionServices {
   readonly reads: ReadPath;
   /** The node is on its way out: nothing new is taken. */
   readonly stopping: () => boolean;
+  readonly mutations: Mutations;
   readonly status: () => NodeStatus;
   readonly watchers: Watchers;
   readonly journal: EventJournal;
@@ -136,7 +138,7 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Wa
     if (
       run !== undefined &&
       requestId === run.firstRequestId + run.count &&
-      index === run.firstIndex + run.count &&
+      (index === run.firstIndex + run.count || this.#services.mutations.mergesAnswersBlindly) &&
       term === run.term
     ) {
       run.count += 1;

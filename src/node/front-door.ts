@@ -1,5 +1,6 @@
 import type { HostPort } from '../base/host-port.ts';
 import type { Clock } from '../base/ports/clock.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { Listener, Network } from '../base/ports/network.ts';
 import type { NodeError } from './errors.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
@@ -14,6 +15,7 @@ export interface FrontDoorParts {
   readonly network: Network;
   readonly clock: Clock;
   readonly clientConnectionsMax: number;
+  readonly mutations: Mutations;
   readonly enter: () => void;
   readonly isRunning: () => boolean;
   readonly clusterId: () => string | null;
@@ -44,12 +46,13 @@ export class FrontDoor {
   }
 
   open(listen: HostPort): void {
-    const { network, clock, enter, notice, onListening, onError } = this.#parts;
+    const { network, clock, mutations, enter, notice, onListening, onError } = this.#parts;
     network.listen({
       host: listen.host,
       port: listen.port,
       onConnection: (connection) => {
         const inbound = new InboundConnection(connection, clock, {
+          mutations,
           enter,
           admit: (hello, from) => this.#admit(hello, from),
           onBadPeer: (remoteAddress, code, message) => {

@@ -1,5 +1,6 @@
 import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { CloseReason, Connection, ConnectionHandler } from '../base/ports/network.ts';
 import { encodeError, type ErrorInfo } from '../wire/errors.ts';
 import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
@@ -16,6 +17,7 @@ export interface InboundOwner {
 }
 
 export interface InboundHandlers {
+  readonly mutations: Mutations;
   enter(): void;
   /** Decides about a newcomer: who takes its frames, or why it is refused. */
   admit(
@@ -50,9 +52,8 @@ export class InboundConnection implements ConnectionHandler {
     this.#connection = connection;
     this.remoteAddress = connection.remoteAddress;
     this.#handlers = handlers;
-    this.#parser = new FrameParser({ bodyBytesMax: LIMITS.handshakeBytesMax }, (frame) =>
-      this.#onFrame(frame),
-    );
+    const options = { bodyBytesMax: LIMITS.handshakeBytesMax, mutations: handlers.mutations };
+    this.#parser = new FrameParser(options, (frame) => this.#onFrame(frame));
     this.#deadline = clock.setTimer(HANDSHAKE_TIMEOUT_MS, () => {
       handlers.enter();
       mark('node.handshake-overdue');

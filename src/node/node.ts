@@ -165,11 +165,12 @@ class Node implements DledgerNode {
       machine: this.#machine,
       gate: this.#gate,
       backlog: this.#backlog,
+      mutations: options.mutations,
       batchBytesMax: options.batchBytesMax,
       refusalHint: () => this.#notLeader(),
     });
     this.#reads = this.#makeReads();
-    this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, {
+    this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, options.mutations, {
       enter: () => this.#loop.enter(),
       onApplied: (entry, result) => this.#appends.onApplied(entry, result),
       onProgress: () => {
@@ -186,6 +187,7 @@ class Node implements DledgerNode {
       this.#storage.checkpointIndex,
       {
         everyBytes: options.checkpointEveryBytes,
+        mutations: options.mutations,
         configuration: () => this.#configuration,
         enter: () => this.#loop.enter(),
         onWritten: (index) => this.#event('info', 'checkpoint', `checkpoint at index ${index}`, { index }),
@@ -286,6 +288,7 @@ class Node implements DledgerNode {
       transferTimeoutTicks: ticks(options.electionTimeoutMsMax),
       cacheBytesMax: options.cacheBytesMax,
       priority: options.priority,
+      mutations: options.mutations,
       bootstrap: { configuration: this.#foundingConfiguration() },
       recovered: this.#storage.recovered,
     });
@@ -365,6 +368,7 @@ class Node implements DledgerNode {
       machine: this.#machine,
       wal: this.#storage.wal,
       clock: this.#ports.clock,
+      mutations: this.#options.mutations,
       enter: () => this.#loop.enter(),
       refusalHint: () => this.#notLeader(),
       confirmLeadership: (done) => this.#proofs.ask(done),
@@ -440,7 +444,11 @@ class Node implements DledgerNode {
    * hold other entries, dropped since, and a start would take those for the committed ones.
    */
   #noteCommit(): void {
-    this.#storage.wal.noteCommit(Math.min(this.#machine.appliedIndex, this.#core.durableIndex) as LogIndex);
+    const { appliedIndex } = this.#machine;
+    const durableIndex = this.#options.mutations.hintsCommitAheadOfDisk
+      ? appliedIndex
+      : this.#core.durableIndex;
+    this.#storage.wal.noteCommit(Math.min(appliedIndex, durableIndex) as LogIndex);
   }
 
   #onPause(gapMs: number): void {
@@ -497,6 +505,7 @@ class Node implements DledgerNode {
       network: this.#ports.network,
       clock: this.#ports.clock,
       clientConnectionsMax: this.#options.clientConnectionsMax,
+      mutations: this.#options.mutations,
       enter: () => this.#loop.enter(),
       isRunning: () => this.#state === 'running',
       clusterId: () => this.#clusterId(),
@@ -506,6 +515,7 @@ class Node implements DledgerNode {
         appends: this.#appends,
         reads: this.#reads,
         stopping: () => this.#state !== 'running',
+        mutations: this.#options.mutations,
         status: () => this.status(),
         watchers: this.#watchers,
         journal: this.#journal,

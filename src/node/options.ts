@@ -1,6 +1,7 @@
 import { isNodeId, type NodeId } from '../base/units.ts';
 import { batchBytes } from '../base/batch.ts';
 import { parseHostPort, type HostPort } from '../base/host-port.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import { MEMBERS_MAX } from '../base/configuration.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { NodeError } from './errors.ts';
@@ -41,6 +42,8 @@ export interface NodeOptions {
   readonly durability: 'quorum-sync' | 'unsafe-no-sync';
   /** Whether the node breaks something on request (a stall, lost messages), for drills. Never where strangers connect. */
   readonly allowFaults: boolean;
+  /** Wrong behaviours that a simulation must notice. Default none. */
+  readonly mutations: Mutations;
   /** Version string for status and handshakes. */
   readonly softwareVersion: string;
 }
@@ -59,6 +62,7 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   clientConnectionsMax: 1024,
   durability: 'quorum-sync',
   allowFaults: false,
+  mutations: NO_MUTATIONS,
   softwareVersion: '0.1.0',
 };
 

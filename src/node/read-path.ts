@@ -1,6 +1,7 @@
 import { EntryKind, type Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
@@ -28,6 +29,7 @@ export interface ReadPathPorts {
   readonly machine: StateMachine;
   readonly wal: Wal;
   readonly clock: Clock;
+  readonly mutations: Mutations;
   readonly enter: () => void;
   readonly refusalHint: () => ErrorInfo;
   /** Calls back with the index a linearizable read must see applied, or null if leadership was lost. */
@@ -90,7 +92,8 @@ export class ReadPath {
     this.#ports.confirmLeadership((index) => {
       this.#confirming -= 1;
       if (index === null) waiter.failed(requestId, this.#ports.refusalHint());
-      else if (this.#ports.machine.appliedIndex >= index) this.#serve(read, request.from);
+      else if (this.#ports.machine.appliedIndex >= index || this.#ports.mutations.readsBeforeApply)
+        this.#serve(read, request.from);
       else {
         mark('node.read-waited-for-apply');
         this.#waitingForApply.push({ index, read });

@@ -1,5 +1,6 @@
 import { FIRST_GROUP, type Incarnation, type LogIndex, type NodeId } from '../base/units.ts';
 import type { RaftStatus } from '../raft/index.ts';
+import { mutationNames } from '../base/mutations.ts';
 import type { LatencySummary } from '../base/latency-histogram.ts';
 import type { FaultState } from '../wire/fault-schema.ts';
 import type { LatencyStatus, NodeStatus } from '../wire/status-schema.ts';
@@ -84,7 +85,10 @@ export function buildStatus(parts: StatusParts): NodeStatus {
       },
     ],
     counters: { ...parts.counters, ...core.counters },
-    unsafe: options.durability === 'unsafe-no-sync' ? ['unsafe-no-sync'] : [],
+    unsafe: [
+      ...(options.durability === 'unsafe-no-sync' ? ['unsafe-no-sync'] : []),
+      ...mutationNames(options.mutations),
+    ],
     pace: {
       syncMs: latency(parts.syncTimes),
       commitMs: latency(parts.commitTimes),

@@ -5,7 +5,7 @@ import type { Clock } from '../base/ports/clock.ts';
 import { DiskError, type Disk } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
 import { FIRST_GROUP, NO_INDEX, type LogIndex } from '../base/units.ts';
-import { StateMachine } from '../broker/index.ts';
+import { SESSION_LIMITS, StateMachine } from '../broker/index.ts';
 import type { Recovered } from '../raft/index.ts';
 import {
   CheckpointStore,
@@ -57,6 +57,7 @@ export function openStorage(
       nodeId: asNodeId(options.id),
       group: FIRST_GROUP,
       segmentBytes: options.segmentBytes,
+      mutations: options.mutations,
       onDurable: (number) => handlers.onDurable(number),
       onFailure: (error) => handlers.onFailure(error),
     }),
@@ -69,7 +70,7 @@ export function openStorage(
       group: FIRST_GROUP,
     });
     const checkpoint = checkpoints.load();
-    const machine = restore(checkpoint, wal, options.dataDirectory);
+    const machine = restore(checkpoint, wal, options);
     const commitIndex = Math.max(machine.appliedIndex, Math.min(wal.commitHint, wal.lastIndex)) as LogIndex;
     const later = wal.configurationEntries(checkpoint?.configurationIndex ?? NO_INDEX);
     const configuration = newestCommitted(checkpoint, later, commitIndex);
@@ -111,9 +112,13 @@ function newestCommitted(
   return { index: checkpoint.configurationIndex, value: decodeConfiguration(checkpoint.configuration) };
 }
 
-function restore(checkpoint: Checkpoint | null, wal: Wal, directory: string): StateMachine {
+function restore(
+  checkpoint: Checkpoint | null,
+  wal: Wal,
+  { dataDirectory: directory, mutations }: NodeOptions,
+): StateMachine {
   if (checkpoint === null) {
-    if (wal.firstIndex <= 1) return new StateMachine();
+    if (wal.firstIndex <= 1) return new StateMachine(SESSION_LIMITS, mutations);
     throw new NodeError(
       'LOG_ROT',
       `the log in ${directory} begins at ${wal.firstIndex} and there is no checkpoint of what came before`,
@@ -128,7 +133,7 @@ function restore(checkpoint: Checkpoint | null, wal: Wal, directory: string): St
     );
   }
   mark('node.checkpoint-restored');
-  return StateMachine.restore(checkpoint.state);
+  return StateMachine.restore(checkpoint.state, SESSION_LIMITS, mutations);
 }
 
 function walCounters(wal: Wal): Record<string, number> {

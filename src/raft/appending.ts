@@ -53,7 +53,9 @@ export class Appending {
   onHeartbeat(message: Heartbeat): void {
     const current = this.#recognise(message);
     // Not up to this log's own end: what lies beyond the verified index may be another leader's and not committed.
-    if (current) this.#commitTo(Math.min(message.commitIndex, this.#verifiedIndex));
+    const { log, options } = this.#state;
+    const known = options.mutations.commitsWhatHeartbeatsSay ? log.lastIndex : this.#verifiedIndex;
+    if (current) this.#commitTo(Math.min(message.commitIndex, known));
     if (current && !this.#mayAnswer) return;
     this.#state.send({
       type: 'HeartbeatResponse',
@@ -95,14 +97,19 @@ export class Appending {
 
   get #ackable(): number {
     if (!this.#state.persistence.hardStateDurable) return 0;
-    return Math.min(this.#state.log.durableIndex, this.#verifiedIndex);
+    const { log, options } = this.#state;
+    if (options.mutations.acknowledgesUnverified) return log.durableIndex;
+    return Math.min(
+      options.mutations.acknowledgesBeforeSync ? log.lastIndex : log.durableIndex,
+      this.#verifiedIndex,
+    );
   }
 
   /** Takes the sender for the leader of its term. @returns false if that term is over. */
   #recognise(message: AppendEntries | Heartbeat): boolean {
     const state = this.#state;
     const { from, term } = message;
-    if (term < state.term) {
+    if (term < state.term && !state.options.mutations.followsLeadersOfOlderTerms) {
       mark('raft.append-of-old-leader');
       return false;
     }
@@ -122,6 +129,7 @@ export class Appending {
       this.#owedIndex = 0;
       this.#owes = false;
       this.#ackDue = false;
+      if (state.options.mutations.truncatesToCommitOnNewLeader) this.#truncateToCommit();
     }
     return true;
   }
@@ -159,10 +167,10 @@ export class Appending {
    * overtaken by a longer one therefore never cuts what came after it.
    */
   #append({ prevChecksum, entries, from }: AppendEntries): void {
-    const { log, membership } = this.#state;
+    const { log, membership, options } = this.#state;
     let at = 0;
     for (const entry of entries) {
-      if (entry.index > log.lastIndex) break;
+      if (entry.index > log.lastIndex || options.mutations.truncatesOnAnyAppend) break;
       const known = log.termAt(entry.index);
       if (known !== null && known !== entry.term) {
         assert(
@@ -194,7 +202,7 @@ export class Appending {
   }
 
   #truncate(from: LogIndex, checksumBefore: number): void {
-    const { log, membership, persistence, term } = this.#state;
+    const { log, membership, options, persistence, term } = this.#state;
     assert(
       from > this.#verifiedIndex,
       () => `truncation from ${from} below the verified index ${this.#verifiedIndex}`,
@@ -203,8 +211,16 @@ export class Appending {
     const lastIndexBefore = log.lastIndex;
     log.truncate(from, checksumBefore);
     membership.truncated(from);
-    persistence.truncated(from);
+    if (!options.mutations.countsStaleSyncs) persistence.truncated(from);
     this.#state.emit({ type: 'log-truncated', term, from, lastIndexBefore });
+  }
+
+  /** What KIP-101 did away with. */
+  #truncateToCommit(): void {
+    const { log } = this.#state;
+    const checksum = log.checksumAt(log.commitIndex);
+    if (log.lastIndex > log.commitIndex && checksum !== null)
+      this.#truncate((log.commitIndex + 1) as LogIndex, checksum);
   }
 
   #commitTo(index: number): void {

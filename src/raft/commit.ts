@@ -1,4 +1,5 @@
 import { mark } from '../base/marks.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import type { RaftLog } from './raft-log.ts';
 
@@ -9,9 +10,14 @@ import type { RaftLog } from './raft-log.ts';
  * still lose it to a leader that none of them outranks (figure 8); once an entry of this term is on a majority, no such
  * leader can be elected, and everything before it is committed along with it.
  */
-export function committedByCounting(log: RaftLog, term: Term, majorityIndex: number): LogIndex {
+export function committedByCounting(
+  log: RaftLog,
+  term: Term,
+  majorityIndex: number,
+  mutations: Mutations,
+): LogIndex {
   if (majorityIndex <= log.commitIndex) return log.commitIndex;
-  if (log.termAt(majorityIndex) !== term) {
+  if (log.termAt(majorityIndex) !== term && !mutations.commitsEntriesOfOlderTerms) {
     mark('raft.figure-8-refused');
     return log.commitIndex;
   }

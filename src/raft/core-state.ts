@@ -57,7 +57,7 @@ export class CoreState {
       () => `trusted hard state has term ${hardState.term}, the log ends in term ${this.log.lastTerm}`,
     );
     this.#term = hardState.term;
-    this.#votedFor = hardState.votedFor;
+    this.#votedFor = options.mutations.forgetsVoteAtStart ? null : hardState.votedFor;
     if (hardState.term < this.log.lastTerm) {
       // At least the log proves that this term was entered: no leader of an older one may be followed again.
       this.#term = this.log.lastTerm;

@@ -103,7 +103,8 @@ export class Election {
     if (state.role === 'preCandidate') state.follow(state.term, null, `voted for ${from}`);
     state.timer.restart();
     this.#early.voteGranted();
-    state.outbox.sendVote({ ...response, verdict: 'granted' }, state.persistence);
+    if (state.options.mutations.votesBeforeSync) state.send({ ...response, verdict: 'granted' });
+    else state.outbox.sendVote({ ...response, verdict: 'granted' }, state.persistence);
   }
 
   onPreVoteResponse(message: PreVoteResponse): void {

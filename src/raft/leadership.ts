@@ -55,7 +55,7 @@ export class Leadership {
   }
 
   get isDue(): boolean {
-    return (this.#reads.hasFresh && this.termStartCommitted) || this.#replication.isDue;
+    return (this.#reads.hasFresh && this.#mayRead) || this.#replication.isDue;
   }
 
   /**
@@ -63,9 +63,10 @@ export class Leadership {
    * heartbeats at once, so that nobody stands against it meanwhile.
    */
   start(): void {
-    const { log, membership } = this.#state;
+    const { log, membership, options } = this.#state;
     this.#termStartIndex = (log.lastIndex + 1) as LogIndex;
-    this.#append([membership.foundingDraft(log.lastIndex === 0) ?? NOOP]);
+    const founding = membership.foundingDraft(log.lastIndex === 0);
+    if (founding !== null || !options.mutations.skipsNoop) this.#append([founding ?? NOOP]);
     this.#beginRound();
   }
 
@@ -176,7 +177,7 @@ export class Leadership {
 
   /** Puts what is due into the outbox: everything gathered since the last Ready leaves in as few messages as possible. */
   flush(): void {
-    if (this.#reads.hasFresh && this.termStartCommitted) this.#beginRound();
+    if (this.#reads.hasFresh && this.#mayRead) this.#beginRound();
     this.#replication.flush(this.#round);
   }
 
@@ -204,8 +205,9 @@ export class Leadership {
   }
 
   #advanceCommit(): void {
-    const { log, membership, term } = this.#state;
-    const commitIndex = committedByCounting(log, term, membership.majorityMatch(this.#matchOf));
+    const { log, membership, options, term } = this.#state;
+    const majorityIndex = membership.majorityMatch(this.#matchOf);
+    const commitIndex = committedByCounting(log, term, majorityIndex, options.mutations);
     if (commitIndex === log.commitIndex) return;
     const readmissionPossible = !this.termStartCommitted || membership.hasPending;
     const reconfigured = this.#state.commitTo(commitIndex);
@@ -226,7 +228,7 @@ export class Leadership {
   #beginRound(): void {
     this.#round += 1;
     this.#heartbeatElapsed = 0;
-    if (this.termStartCommitted) this.#reads.beginRound(this.#round, this.#state.log.commitIndex);
+    if (this.#mayRead) this.#reads.beginRound(this.#round, this.#state.log.commitIndex);
     for (const peer of this.#replication.peers) this.#heartbeat(peer);
     this.#confirmReads();
   }
@@ -243,13 +245,22 @@ export class Leadership {
 
   #heartbeat(peer: Progress): void {
     // Beyond its match index the follower may hold another leader's entries: it must not take those for committed.
-    const commitIndex = Math.min(this.#state.log.commitIndex, peer.matchIndex) as LogIndex;
+    const { log, options } = this.#state;
+    const known = options.mutations.commitsWhatHeartbeatsSay ? log.commitIndex : peer.matchIndex;
+    const commitIndex = Math.min(log.commitIndex, known) as LogIndex;
     peer.commitSent = Math.max(peer.commitSent, commitIndex);
     const { id, term } = this.#state;
     this.#state.send({ type: 'Heartbeat', from: id, to: peer.id, term, commitIndex, round: this.#round });
   }
 
+  get #mayRead(): boolean {
+    return this.termStartCommitted || this.#state.options.mutations.readsBeforeTermStart;
+  }
+
   #confirmReads(): void {
-    if (this.#reads.hasPending) this.#reads.confirmed(this.#state.membership.majorityRound(this.#roundOf));
+    if (!this.#reads.hasPending) return;
+    const { membership, options } = this.#state;
+    const round = membership.majorityRound(this.#roundOf);
+    this.#reads.confirmed(options.mutations.readsWithoutQuorum ? this.#round : round);
   }
 }

@@ -12,6 +12,7 @@ import {
 } from '../base/configuration.ts';
 import { EntryKind, entryBody, type Entry, type EntryDraft } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
+import type { Mutations } from '../base/mutations.ts';
 import { UNKNOWN_INCARNATION, type Incarnation, type LogIndex, type NodeId } from '../base/units.ts';
 import type { RaftOptions } from './options.ts';
 
@@ -37,6 +38,7 @@ export class Membership {
   readonly #self: NodeId;
   readonly #selfIdentity: Identity;
   readonly #hardStateTrusted: boolean;
+  readonly #mutations: Mutations;
   readonly #identities = new Map<NodeId, Identity>();
   /** Configuration entries beyond the commit index, ascending; null for a body that cannot be read. */
   readonly #pending: { readonly index: LogIndex; readonly configuration: Configuration | null }[];
@@ -52,6 +54,7 @@ export class Membership {
     this.#self = options.id;
     this.#selfIdentity = { incarnation: options.incarnation, priority: options.priority };
     this.#hardStateTrusted = recovered.hardStateTrusted;
+    this.#mutations = options.mutations;
     this.#active = bootstrap.configuration;
     this.#pending = recovered.laterConfigurations.map(pendingOf);
     this.#identities.set(this.#self, this.#selfIdentity);
@@ -82,6 +85,7 @@ export class Membership {
   }
 
   get quorum(): number {
+    if (this.#mutations.halfIsAQuorum) return Math.ceil(this.#voters.length / 2);
     return Math.floor(this.#voters.length / 2) + 1;
   }
 
@@ -256,6 +260,7 @@ export class Membership {
    * must be that incarnation; whoever is not named yet counts as its operators say.
    */
   #isWhoItShouldBe(id: NodeId): boolean {
+    if (this.#mutations.countsWipedMembers) return true;
     const incarnation = this.#identities.get(id)?.incarnation;
     if (this.#founded)
       return incarnation !== undefined && findMember(this.#active, id)?.incarnation === incarnation;

@@ -1,5 +1,6 @@
 import type { Configuration } from '../base/configuration.ts';
 import type { Entry } from '../base/entry.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { Prng } from '../base/prng.ts';
 import type { GroupId, Incarnation, LogIndex, NodeId } from '../base/units.ts';
 import type { HardState, TermRun } from './ready.ts';
@@ -34,6 +35,8 @@ export interface RaftOptions {
   readonly priority: number;
   /** What founds a cluster: used by whoever is elected with an empty log. */
   readonly bootstrap: Bootstrap;
+  /** Wrong behaviours that a simulation must notice. Default none. */
+  readonly mutations: Mutations;
   readonly recovered: Recovered;
 }
 
@@ -80,6 +83,7 @@ export const RAFT_DEFAULTS: Pick<
   | 'uncommittedBytesMax'
   | 'cacheBytesMax'
   | 'priority'
+  | 'mutations'
 > = {
   electionTimeoutTicksMin: 15,
   electionTimeoutTicksMax: 30,
@@ -92,4 +96,5 @@ export const RAFT_DEFAULTS: Pick<
   uncommittedBytesMax: 32 * 1024 * 1024,
   cacheBytesMax: 16 * 1024 * 1024,
   priority: 0,
+  mutations: NO_MUTATIONS,
 };

@@ -31,7 +31,8 @@ export class Replication {
   }
 
   matchOf(id: NodeId): number {
-    if (id === this.#state.id) return this.#state.log.durableIndex;
+    const { id: self, log, options } = this.#state;
+    if (id === self) return options.mutations.leaderCountsItselfBeforeSync ? log.lastIndex : log.durableIndex;
     return this.#followers.get(id)?.matchIndex ?? 0;
   }
 

@@ -46,7 +46,9 @@ export class Transfer {
 
   /** The target may be complete now. */
   progressed(peer: Progress): void {
-    if (peer.id !== this.#target || this.#told || peer.matchIndex < this.#state.log.lastIndex) return;
+    const { log, options } = this.#state;
+    const isComplete = peer.matchIndex >= log.lastIndex || options.mutations.handsOverUnchecked;
+    if (peer.id !== this.#target || this.#told || !isComplete) return;
     this.#told = true;
     this.#state.send({ type: 'TimeoutNow', from: this.#state.id, to: peer.id, term: this.#state.term });
   }

@@ -23,7 +23,8 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
   }
   const { ineligibleWhy } = membership;
   if (ineligibleWhy !== null) return { verdict: 'not-eligible', why: ineligibleWhy };
-  if (!membership.founded && log.lastIndex === 0 && lastIndex !== 0) {
+  const isBlank = !membership.founded && log.lastIndex === 0;
+  if (isBlank && lastIndex !== 0 && !state.options.mutations.countsWipedMembers) {
     // It may have belonged to a cluster and lost its disk with entries that it had acknowledged. Among nodes that are
     // all empty there is nothing that could have been lost.
     return {
@@ -36,9 +37,14 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
   }
   const theirs = showLogEnd(lastTerm, lastIndex);
   const mine = showLogEnd(log.lastTerm, log.lastIndex);
-  if (!log.isUpToDate(lastIndex, lastTerm))
+  if (!log.isUpToDate(lastIndex, lastTerm) && !ignoresLogs(state, message))
     return { verdict: 'log-behind', why: `its log is behind: ${theirs} < ${mine}` };
   return { verdict: 'granted', why: `its log is up to date: ${theirs} >= ${mine}` };
+}
+
+function ignoresLogs({ options }: CoreState, { type, reason }: PreVote | RequestVote): boolean {
+  if (options.mutations.votesWithoutComparingLogs) return true;
+  return options.mutations.handsOverUnchecked && type === 'RequestVote' && reason === 'transfer';
 }
 
 /**

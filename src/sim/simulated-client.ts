@@ -1,5 +1,6 @@
 import { crc32 } from '../base/crc32.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { Network } from '../base/ports/network.ts';
 import { Prng } from '../base/prng.ts';
 import type { LogIndex } from '../base/units.ts';
@@ -21,6 +22,7 @@ export interface ClientWorld {
   readonly history: History;
   readonly trace: Trace;
   readonly scenario: Scenario;
+  readonly mutations: Mutations;
   /** The highest index that any client was told of. */
   highestIndex: number;
 }
@@ -55,7 +57,12 @@ export class SimulatedProducer {
         // Small now and then, so that connections are replaced because their request ids are used up.
         requestIdMax: prng.chance(0.2) ? 100 : 0xffffffff,
       },
-      { network: world.network(name), clock: world.clock, prng: prng.fork() },
+      {
+        network: world.network(name),
+        clock: world.clock,
+        prng: prng.fork(),
+        mutations: world.mutations,
+      },
     );
     followPlan(world, operations, (operation) => this.#send(operation));
   }
@@ -116,6 +123,7 @@ export class SimulatedReader {
       network: world.network(name),
       clock: world.clock,
       prng: prng.fork(),
+      mutations: world.mutations,
     });
     const { endpoints } = world;
     this.#channels = [
@@ -196,6 +204,7 @@ export class RecordedRead {
       isFollowing,
       consistency,
       timeoutMs,
+      mutations: world.mutations,
     });
   }
 

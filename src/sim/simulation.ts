@@ -1,5 +1,6 @@
 import { InvariantViolation } from '../base/assert.ts';
 import { MARK_NAMES, markCounts, type Mark } from '../base/marks.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import { Prng } from '../base/prng.ts';
 import {
   checkHistory,
@@ -59,6 +60,8 @@ export interface SimulationOptions {
   readonly onLine?: (line: string) => void;
   /** Options for all nodes, over those of the scenario. */
   readonly node?: Partial<NodeOptions>;
+  /** Wrong behaviours of all nodes and clients, which the run should notice. Default none. */
+  readonly mutations?: Mutations;
 }
 
 /** Once all is healed, somebody must lead after so many of the longest election timeouts, and connections made anew. */
@@ -111,7 +114,7 @@ class Simulation {
     this.#cluster = new SimulatedCluster({
       seed: this.#prng.safeInteger(),
       size: scenario.size,
-      node: scenario.node,
+      node: { ...scenario.node, mutations: options.mutations ?? NO_MUTATIONS },
       network: {
         ...scenario.network,
         onArrival: (from, to, bytes) => this.#trace.bytes(`${from} ${to}`, 0, bytes),
@@ -141,6 +144,7 @@ class Simulation {
       history: this.#history,
       trace: this.#trace,
       scenario,
+      mutations: options.mutations ?? NO_MUTATIONS,
       highestIndex: 0,
     };
     this.#nemesis = new Nemesis(this.#cluster, scenario, this.#trace);
@@ -292,7 +296,8 @@ class Simulation {
   ): { record: LogRecord; value: string }[] {
     const records: { record: LogRecord; value: string }[] = [];
     const options = { from: 1, consistency, isFollowing: false, timeoutMs: 10_000 };
-    const read = new RecordedRead(this.#world, reader, channel, options);
+    // The judge reads with the right client, whatever the clients of this world are like.
+    const read = new RecordedRead({ ...this.#world, mutations: NO_MUTATIONS }, reader, channel, options);
     read.onRecord = (record, value) => records.push({ record, value });
     let isWhole: boolean | null = null;
     read.run(Number.POSITIVE_INFINITY, (whole) => {

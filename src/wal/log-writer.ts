@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts';
 import { coalesceEntryBytes, ENTRY_HEADER_BYTES, type Entry } from '../base/entry.ts';
 import { crc32 } from '../base/crc32.ts';
 import { mark } from '../base/marks.ts';
+import type { Mutations } from '../base/mutations.ts';
 import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
 import type { LogIndex } from '../base/units.ts';
@@ -36,6 +37,7 @@ export interface LogWriterOptions {
   readonly reader: LogReader;
   readonly active: Segment;
   readonly segments: number;
+  readonly mutations: Mutations;
 }
 
 /**
@@ -51,6 +53,7 @@ export class LogWriter {
   readonly #map: LogMap;
   readonly #reader: LogReader;
   readonly #spare: SpareSegment;
+  readonly #mutations: Mutations;
   #active: Segment;
   #file: DiskFile;
   #segments: number;
@@ -63,6 +66,7 @@ export class LogWriter {
     this.#segmentBytes = options.segmentBytes;
     this.#map = options.map;
     this.#reader = options.reader;
+    this.#mutations = options.mutations;
     this.#active = options.active;
     this.#segments = options.segments;
     this.#file = options.disk.openSync(options.active.path, 'write');
@@ -177,7 +181,7 @@ export class LogWriter {
     const name = segmentName(header.sequence);
     const path = join(this.#directory, name);
     this.#disk.renameSync(prepared.path, path);
-    this.#disk.syncDirectorySync(this.#directory);
+    if (!this.#mutations.skipsDirectorySync) this.#disk.syncDirectorySync(this.#directory);
     this.#file.closeSync();
     this.#file = prepared.file;
     this.#active = emptySegment({

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { mark } from '../base/marks.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import type { LogIndex } from '../base/units.ts';
 import { WalRotError } from './errors.ts';
@@ -41,7 +42,12 @@ export interface RecoveredLog {
  * that were found may come from the page cache of a process that was killed.
  * @throws WalRotError, and then nothing was changed.
  */
-export function recoverLog(disk: Disk, directory: string, identity: Identity): RecoveredLog {
+export function recoverLog(
+  disk: Disk,
+  directory: string,
+  identity: Identity,
+  mutations: Mutations,
+): RecoveredLog {
   const watermarkPath = join(directory, WATERMARK_NAME);
   const hasWatermark = disk.existsSync(watermarkPath);
   const file = hasWatermark ? disk.openSync(watermarkPath, 'write') : null;
@@ -63,14 +69,14 @@ export function recoverLog(disk: Disk, directory: string, identity: Identity): R
 
     // From here on the directory is written to.
     for (const { segment, contents } of lostFooters) restoreFooter(disk, segment, contents);
-    makeDurable(disk, segments, watermark);
+    if (!mutations.trustsPageCacheAtStart) makeDurable(disk, segments, watermark);
     const sparePath = join(directory, SPARE_NAME);
     if (disk.existsSync(sparePath)) disk.unlinkSync(sparePath);
     disk.syncDirectorySync(directory);
     const watermarkFile = new WatermarkFile(file, identity);
     const proven = watermarkOf(map, active, watermark.commitHint);
     const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
-    if (tornBytes > 0) {
+    if (tornBytes > 0 && !mutations.leavesTornTail) {
       mark('wal.torn-tail-cut');
       // Half erased, the tail could look like anything: whoever finds it like that must know why.
       watermarkFile.write({ ...proven, isCutting: true });

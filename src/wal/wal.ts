@@ -4,6 +4,7 @@ import { LatencyHistogram, RecentLatencies, type LatencySummary } from '../base/
 import type { Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import { DiskError, type DirectoryLock, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
 import type { GroupId, LogIndex, NodeId, Term } from '../base/units.ts';
@@ -33,6 +34,8 @@ export interface WalOptions {
   readonly clusterId?: string | null;
   /** Length of a segment. Default 64 MiB, at least 64 KiB. An entry that does not fit gets a longer one. */
   readonly segmentBytes?: number;
+  /** Wrong behaviours that a simulation must notice. Default none. */
+  readonly mutations?: Mutations;
   /** Everything up to and including work `number` is durable. Called in order, in a turn of its own. */
   readonly onDurable: (number: number) => void;
   /**
@@ -74,6 +77,7 @@ export class Wal {
   readonly #disk: Disk;
   readonly #clock: Clock;
   readonly #directory: string;
+  readonly #mutations: Mutations;
   readonly #onDurable: (number: number) => void;
   readonly #onFailure: (error: Error) => void;
   readonly #lock: DirectoryLock;
@@ -120,6 +124,7 @@ export class Wal {
     this.#disk = disk;
     this.#clock = options.clock;
     this.#directory = directory;
+    this.#mutations = options.mutations ?? NO_MUTATIONS;
     this.#onDurable = options.onDurable;
     this.#onFailure = options.onFailure;
     this.#lock = parts.lock;
@@ -146,6 +151,7 @@ export class Wal {
       reader: this.#reader,
       active,
       segments,
+      mutations: this.#mutations,
     });
   }
 
@@ -155,7 +161,7 @@ export class Wal {
    * something that had been durable no longer verifies. In all three cases nothing was changed.
    */
   static open(options: WalOptions): Wal {
-    const { disk, directory, nodeId, group, prng } = options;
+    const { disk, directory, nodeId, group, prng, mutations = NO_MUTATIONS } = options;
     const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
     assert(
       segmentBytes >= SEGMENT_BYTES_MIN,
@@ -166,7 +172,7 @@ export class Wal {
     try {
       const expected = { nodeId, group, clusterId: options.clusterId ?? null };
       const identity = claimDirectory(disk, directory, expected, { prng, segmentBytes });
-      const log = recoverLog(disk, directory, identity);
+      const log = recoverLog(disk, directory, identity, mutations);
       const hardStateFile = recoverHardState(disk, directory, identity, log.map.lastTerm);
       return new Wal(options, { lock, identity, hardStateFile, log });
     } catch (error) {
@@ -361,7 +367,7 @@ export class Wal {
   #then(next: () => void): (error: Error | null) => void {
     return (error) => {
       if (this.#state !== 'open') return;
-      if (error === null) this.#guard(next);
+      if (error === null || this.#mutations.retriesFailedSyncs) this.#guard(next);
       else this.#fail(error);
     };
   }
@@ -378,11 +384,12 @@ export class Wal {
     }
     const file = this.#hardStateFile;
     file.set(hardState);
+    const sync = this.#mutations.skipsHardStateSync ? this.#noSync : file.sync.bind(file);
     file.write(0);
-    file.sync(
+    sync(
       this.#then(() => {
         file.write(1);
-        file.sync(
+        sync(
           this.#then(() => {
             this.#hardStates += 1;
             this.#writeBlocks(batch, 0);
@@ -417,7 +424,9 @@ export class Wal {
     const startedMs = this.#clock.monotonicMs();
     this.#bytesWritten += this.#writer.write(firstIndex, block);
     if (truncates) this.#durableIndex = Math.min(this.#durableIndex, firstIndex - 1) as LogIndex;
-    this.#writer.sync(
+    if (this.#mutations.watermarkAheadOfSync) this.#claimEarly();
+    const sync = this.#mutations.skipsLogSync ? this.#noSync : this.#writer.sync.bind(this.#writer);
+    sync(
       this.#then(() => {
         const nowMs = this.#clock.monotonicMs();
         this.#syncTimes.add(nowMs - startedMs);
@@ -431,6 +440,14 @@ export class Wal {
       }),
     );
   }
+
+  /** A watermark beside the sync, not after it. */
+  #claimEarly(): void {
+    this.#watermarkFile.write(watermarkOf(this.#map, this.#writer.active, this.#commitHint));
+    this.#watermarkFile.sync(() => undefined);
+  }
+
+  readonly #noSync = (done: (error: null) => void): void => this.#clock.defer(() => done(null));
 
   #truncates({ truncateFrom }: Batch): boolean {
     return truncateFrom !== null && truncateFrom <= this.#map.lastIndex;

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { crc32 } from '../base/crc32.ts';
 import { mark } from '../base/marks.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import {
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
@@ -19,6 +20,8 @@ export { WireError };
 export interface FrameParserOptions {
   /** Largest body that is accepted, in bytes. */
   readonly bodyBytesMax: number;
+  /** Wrong behaviours that a simulation must notice. Default none. */
+  readonly mutations?: Mutations;
 }
 
 interface Header {
@@ -36,6 +39,9 @@ interface Header {
  */
 export class FrameParser {
   #bodyBytesMax: number;
+  readonly #mutations: Mutations;
+  /** Memory for one body after the other, where the bug museum wants it so. */
+  #pool: Uint8Array = new Uint8Array(0);
   readonly #onFrame: (frame: Frame) => void;
   /** The beginning of a header that was cut off. */
   readonly #partial: Uint8Array = new Uint8Array(FRAME_HEADER_BYTES);
@@ -49,6 +55,7 @@ export class FrameParser {
   /** @param onFrame called for each frame from inside `push`, in order. */
   constructor(options: FrameParserOptions, onFrame: (frame: Frame) => void) {
     this.#bodyBytesMax = checkLimit(options.bodyBytesMax);
+    this.#mutations = options.mutations ?? NO_MUTATIONS;
     this.#onFrame = onFrame;
   }
 
@@ -106,9 +113,16 @@ export class FrameParser {
     }
     mark('wire.body-in-pieces');
     this.#header = header;
-    this.#body = new Uint8Array(header.bodyLength);
+    this.#body = this.#mutations.reusesFrameBuffers
+      ? this.#pooled(header.bodyLength)
+      : new Uint8Array(header.bodyLength);
     this.#bodyBytes = 0;
     return this.#collectBody(header, bytes, offset);
+  }
+
+  #pooled(bytes: number): Uint8Array {
+    if (this.#pool.length < bytes) this.#pool = new Uint8Array(bytes);
+    return this.#pool.subarray(0, bytes);
   }
 
   #collectBody(header: Header, bytes: Uint8Array, offset: number): number {

@@ -1,7 +1,9 @@
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { Client } from '../../src/client/index.ts';
 import { Cluster, Command, freePorts, run } from './support/cluster.ts';
 
 // What a tired operator types, and what a stranger sends to the port: named, refused, and nothing lost.
@@ -193,4 +195,24 @@ test('no node reachable', async () => {
   const { code, stderr } = await run(['cluster', 'status', '--endpoints', `127.0.0.1:${port}`]);
   expect(code).toBe(3);
   expect(stderr).toContain(`127.0.0.1:${port}`);
+});
+
+test('wrong behaviour that does not exist, and one that does', async () => {
+  const [port] = await freePorts(1);
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-unsafe-'));
+  const args = ['--id', 'n1', '--peers', `n1=127.0.0.1:${port}`, '--data', directory];
+  const refused = await run(['start', ...args], { env: { DLEDGER_UNSAFE_MUTATIONS: 'skipsEverything' } });
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain('skipsEverything');
+  expect(fs.readdirSync(directory)).toEqual([]);
+
+  const node = new Command(['start', ...args], { env: { DLEDGER_UNSAFE_MUTATIONS: 'skipsLogSync' } });
+  strays.push(node);
+  await node.untilPrinted((_, stderr) => stderr.includes('listening on'));
+  expect(node.stderr).toContain('UNSAFE');
+  expect(node.stderr).toContain('skipsLogSync');
+  const client = new Client({ endpoints: [`127.0.0.1:${port}`] });
+  const { nodes } = await client.status();
+  await client.close();
+  expect(nodes[0]?.status?.unsafe).toEqual(['skipsLogSync']);
 });

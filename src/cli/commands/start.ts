@@ -1,9 +1,10 @@
+import { mutationNames, parseMutations, type Mutations } from '../../base/mutations.ts';
 import { Prng } from '../../base/prng.ts';
 import { startNode, type NodeEvent } from '../../node/index.ts';
 import { FileDisk } from '../../platform/file-disk.ts';
 import { RealClock } from '../../platform/real-clock.ts';
 import { TcpNetwork } from '../../platform/tcp-network.ts';
-import { asCliError } from '../cli-error.ts';
+import { asCliError, usageError } from '../cli-error.ts';
 import { flag, text, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { logLine } from '../log-line.ts';
@@ -12,6 +13,7 @@ import { say, writeError } from '../output.ts';
 import { printableJson } from '../printable.ts';
 
 const STOP_TIMEOUT_MS = 2000;
+const MUTATIONS_VARIABLE = 'DLEDGER_UNSAFE_MUTATIONS';
 
 export const start: Command = {
   path: 'start',
@@ -55,10 +57,13 @@ export const start: Command = {
 
 /** Runs until it is asked to stop, or cannot go on. */
 async function runNode(call: Call): Promise<number> {
-  const options = nodeOptionsOf(call);
+  const options = { ...nodeOptionsOf(call), mutations: mutationsOfEnvironment() };
   const log = text(call, 'log-format') === 'json' ? logJson : logText;
   const clock = new RealClock();
   const ended = Promise.withResolvers<number>();
+  const wrong = mutationNames(options.mutations);
+  if (wrong.length > 0)
+    say(`UNSAFE: ${MUTATIONS_VARIABLE} makes this node behave wrongly: ${wrong.join(', ')}`);
   const node = startNode(
     options,
     { disk: new FileDisk(), network: new TcpNetwork(), clock, prng: new Prng(seed()) },
@@ -100,6 +105,16 @@ async function runNode(call: Call): Promise<number> {
     process.stdin.resume();
   }
   return ended.promise;
+}
+
+/** For drills that must show that they can fail. No flag and no line of a file: nobody is to switch this on by mistake. */
+function mutationsOfEnvironment(): Mutations {
+  try {
+    return parseMutations(process.env[MUTATIONS_VARIABLE] ?? '');
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(`${MUTATIONS_VARIABLE}: ${error.message}`);
+    throw error;
+  }
 }
 
 function seed(): number {

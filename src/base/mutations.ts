@@ -1,0 +1,224 @@
+/**
+ * The bug museum: deliberately wrong behaviours, each behind a switch that is off. What systems of this kind got wrong
+ * in production is switched on in a simulation, and the simulation must notice; one that it does not notice is a hole
+ * in the simulation. docs/museum.md tells of each what it is and how soon it was caught.
+ *
+ * A switch acts in one line where the right behaviour is, so that this line says what the wrong one would be. The real
+ * binary takes switches only from the environment variable DLEDGER_UNSAFE_MUTATIONS.
+ */
+export const MUTATION_NAMES = [
+  // The consensus core.
+
+  /**
+   * A leader commits whatever a majority holds, whichever leader wrote it. Breaks section 5.4.2 of the Raft paper:
+   * figure 8 shows how such an entry is overwritten after all. Had by DLedger, and by drafts of Raft itself.
+   */
+  'commitsEntriesOfOlderTerms',
+  /**
+   * A vote goes to whoever asks first in a term, however far behind its log is. Breaks section 5.4.1: a leader must hold
+   * all that is committed. Kafka's unclean leader election did this on purpose.
+   */
+  'votesWithoutComparingLogs',
+  /**
+   * A granted vote leaves before it is on disk. Breaks figure 2 ("updated on stable storage before responding"): a voter
+   * that loses its power votes again in the same term. Had by DLedger, which never synced its vote file.
+   */
+  'votesBeforeSync',
+  /** A start forgets for whom this node voted in its term. Breaks figure 2. Had by DLedger where its vote file was lost. */
+  'forgetsVoteAtStart',
+  /**
+   * A follower acknowledges what is in its memory. Breaks figure 2: a majority that loses its power has nothing. Had by
+   * NATS (synced every two minutes), DLedger (every ten milliseconds) and Kafka (by default).
+   */
+  'acknowledgesBeforeSync',
+  /**
+   * A follower acknowledges all that is on its disk, whether this leader knows of it or not. Breaks figure 2 (success
+   * means "matching", not "durable"). Nobody that we know of shipped it.
+   */
+  'acknowledgesUnverified',
+  /**
+   * The end of a sync counts for entries that replaced, under the same indexes, those that were synced. Breaks figure 2.
+   * Had by Ra, the Raft of RabbitMQ.
+   */
+  'countsStaleSyncs',
+  /**
+   * A leader counts itself among a majority before its own disk has the entry. Breaks what dissertation 10.2.1 allows
+   * (to write in parallel, not to count early). Nobody that we know of shipped it.
+   */
+  'leaderCountsItselfBeforeSync',
+  /**
+   * A follower takes the commit index of a heartbeat for its own log, although that may hold another leader's entries
+   * there. Breaks figure 2 (the commit index is bounded by the last new entry). etcd bounds it at the leader for this.
+   */
+  'commitsWhatHeartbeatsSay',
+  /**
+   * A follower drops all behind the entry before those that it is sent, instead of all from the first that conflicts. An
+   * append that was overtaken then cuts what was acknowledged since. Breaks figure 2; the classic among exercises.
+   */
+  'truncatesOnAnyAppend',
+  /**
+   * A node that hears of a new leader cuts its log back to what it knows to be committed. Breaks section 5.3 (followers
+   * drop only what conflicts): what it had acknowledged is gone. Had by Kafka until leader epochs (KIP-101).
+   */
+  'truncatesToCommitOnNewLeader',
+  /**
+   * A leader answers linearizable reads by what it believes of itself. Breaks section 8: another may lead by now. Had by
+   * etcd before version 3 and Consul's default reads.
+   */
+  'readsWithoutQuorum',
+  /**
+   * A new leader answers reads before anything of its term is committed, when it may not know yet what its predecessor
+   * acknowledged. Breaks section 8. Had by etcd (before it checked the term of its commit index).
+   */
+  'readsBeforeTermStart',
+  /**
+   * Leadership is handed to a follower that has not everything yet, and for it voters compare no logs. Breaks
+   * dissertation 3.10. hashicorp/raft had transfers to followers that lag.
+   */
+  'handsOverUnchecked',
+  /**
+   * A new leader writes no entry of its own. Breaks section 8: what its predecessor left is not committed until somebody
+   * writes, and nobody may. Had by DLedger.
+   */
+  'skipsNoop',
+  /**
+   * A member with an empty disk votes and counts as the one it was. Breaks what Raft asks of a member (that it keeps its
+   * promises). Had by etcd, Kafka's KRaft before directory ids (KIP-853), and most others.
+   */
+  'countsWipedMembers',
+  /** Half of the voters is a majority. Breaks section 5.2: with an even number two leaders are elected. */
+  'halfIsAQuorum',
+  /**
+   * Entries of a leader whose term is over are taken. Breaks figure 2 ("reply false if term < currentTerm"). Nobody that
+   * we know of.
+   */
+  'followsLeadersOfOlderTerms',
+  /**
+   * A leader counts acknowledgements that were given to it in an earlier term, for another log. Breaks figure 2. Had by
+   * early versions of several implementations that matched answers by sender alone.
+   */
+  'countsAnswersOfOlderTerms',
+
+  // The log.
+
+  /**
+   * Entries are reported durable when they were written, and nothing is synced. NATS, DLedger and Kafka sync now and then;
+   * all lose acknowledged data when the power of a majority fails.
+   */
+  'skipsLogSync',
+  /** Term and vote are reported durable when they were written. Breaks figure 2. Had by DLedger. */
+  'skipsHardStateSync',
+  /**
+   * What a start finds in the file counts as durable, although it may lie in the page cache only. Breaks the rule of
+   * docs/wal-format.md, "Opening". Had by every log that scans and goes on.
+   */
+  'trustsPageCacheAtStart',
+  /** A new segment's name is not synced: a power cut takes the file away. Had by etcd and many that rename. */
+  'skipsDirectorySync',
+  /**
+   * The watermark speaks of a block whose sync is under way. Breaks docs/wal-format.md: a torn tail then looks like rot,
+   * and the node never starts again.
+   */
+  'watermarkAheadOfSync',
+  /**
+   * The remains of a torn write stay where they are, and later blocks are written over them. Breaks docs/wal-format.md:
+   * nobody can tell them from rot any more.
+   */
+  'leavesTornTail',
+  /**
+   * A sync that failed is taken for done when it is tried again. The kernel called the pages clean, and they are lost.
+   * Had by PostgreSQL until 2018 ("fsyncgate"), and many others.
+   */
+  'retriesFailedSyncs',
+
+  // The node and the state machine.
+
+  /** A write is answered when the leader has put it into its own log. Kafka does so with acks=1, on request. */
+  'acknowledgesOnPropose',
+  /** A leader applies, and answers, what is in its log and not committed. Breaks figure 2 (apply up to the commit index). */
+  'appliesUncommitted',
+  /**
+   * Committed entries are read from disk for applying behind what is durable, where entries may lie that the log has
+   * dropped. Had by this project, until its simulator found it.
+   */
+  'appliesDroppedEntries',
+  /**
+   * The commit index kept for the next start names an entry that is not on disk yet; there another may lie, dropped
+   * since. Had by this project, until its simulator found it.
+   */
+  'hintsCommitAheadOfDisk',
+  /** A checkpoint is written of entries that this node's own log may still lose. Breaks dissertation 5.1. */
+  'checkpointsAheadOfLog',
+  /** Checkpoints leave the producers out: after a start a node judges retries differently from the others. */
+  'losesProducersAtStart',
+  /**
+   * Retries are not recognised: the same batch is stored again. Breaks section 8 (sessions). Had by DLedger, Kafka
+   * before idempotent producers, NATS without message ids.
+   */
+  'storesRetriesAgain',
+  /** A linearizable read, proven to be allowed, is answered before the state machine is there. Breaks section 8. */
+  'readsBeforeApply',
+  /** Answers are merged into one run although their indexes are not consecutive. */
+  'mergesAnswersBlindly',
+
+  // Frames.
+
+  /**
+   * The memory of a frame that came in pieces is used again for the next, while entries still point into it. Had, in
+   * one form or another, by most systems that pool their buffers.
+   */
+  'reusesFrameBuffers',
+
+  // Clients.
+
+  /** What is sent again is a new batch to the cluster. Had by the clients of RocketMQ, and Kafka before idempotence. */
+  'retriesAsNewBatch',
+  /**
+   * An append whose time is up after it was sent is reported as not stored. Breaks the one thing that a client may not
+   * do; Jepsen found it in nearly everybody's client.
+   */
+  'reportsTimeoutAsRefused',
+  /**
+   * After a time-out the producer goes on under the same id, and gives the next batch the number of the one that timed
+   * out. If that was stored, the new one is taken for its retry. Had by Kafka's producer (until KIP-360).
+   */
+  'reusesSequenceNumbers',
+  /** Answers are taken to come in the order of the requests. Had by clients that pipeline over one connection. */
+  'matchesAnswersByOrder',
+  /**
+   * A reader goes on behind as many entries as it was given, not where the node says: gaps in the index make it read
+   * twice what lies behind them. Had by consumers that count offsets.
+   */
+  'countsReadsByRecords',
+] as const;
+
+export type Mutation = (typeof MUTATION_NAMES)[number];
+
+/** Which wrong behaviours are on. */
+export type Mutations = Readonly<Record<Mutation, boolean>>;
+
+/** What production runs with. */
+export const NO_MUTATIONS: Mutations = mutationsOf([]);
+
+export function mutationsOf(names: readonly Mutation[]): Mutations {
+  const switches = Object.fromEntries(MUTATION_NAMES.map((name) => [name, names.includes(name)]));
+  return Object.freeze(switches as Record<Mutation, boolean>);
+}
+
+/** The names of those that are on. */
+export function mutationNames(mutations: Mutations): Mutation[] {
+  return MUTATION_NAMES.filter((name) => mutations[name]);
+}
+
+/** @param text names with commas between them. @throws RangeError that says which name is not known. */
+export function parseMutations(text: string): Mutations {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  for (const name of names) {
+    if (!(MUTATION_NAMES as readonly string[]).includes(name))
+      throw new RangeError(`there is no mutation ${JSON.stringify(name)}`);
+  }
+  return mutationsOf(names as Mutation[]);
+}
