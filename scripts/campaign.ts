@@ -7,10 +7,11 @@ import { Client, connect } from '../src/client/index.ts';
  * Checks that take too long for the tests:
  *
  *     npm run campaign -- long-log [--gib 2]     a long log: memory, start-up, reading old and new
+ *     npm run campaign -- console-soak [--frames 20000]   the console draws so many frames: its heap stays flat
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { gib: { type: 'string', default: '2' } },
+  options: { gib: { type: 'string', default: '2' }, frames: { type: 'string', default: '20000' } },
 });
 
 const RSS_MIB_MAX = 256;
@@ -19,6 +20,8 @@ const RECORDS_PER_BATCH = 16;
 
 const campaigns: Record<string, () => Promise<boolean>> = {
   'long-log': async () => longLog(Number(values.gib)),
+  'console-soak': async () =>
+    (await import('./campaigns/console-soak.ts')).consoleSoak(Number(values.frames)),
 };
 
 const campaign = campaigns[positionals[0] ?? ''];

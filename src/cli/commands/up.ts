@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import path from 'node:path';
 import { DiskError, type DirectoryLock } from '../../base/ports/disk.ts';
 import type { NodeEvent } from '../../node/index.ts';
@@ -22,12 +23,16 @@ import { NODE_FLAGS } from '../node-flags.ts';
 import { say } from '../output.ts';
 import { consecutive, freeRun, isPort, takenPorts } from '../ports.ts';
 import { printable } from '../printable.ts';
+import { DemoLoad } from '../demo-load.ts';
+import { runConsole } from './console.ts';
 import { Supervisor, type SupervisedNode } from '../supervisor.ts';
 
 const HOST = '127.0.0.1';
 const PORT_FIRST = 7101;
 const NODES_MAX = 7;
 const NODES_DEFAULT = 3;
+const LOAD_MAX = 10_000;
+const ELECTION_WAIT_MS = 3000;
 
 export const up: Command = {
   path: 'up',
@@ -51,6 +56,19 @@ export const up: Command = {
       describe: `first port, the nodes take it and the following; default: ${PORT_FIRST}, or the next that are free`,
     },
     ...NODE_FLAGS,
+    {
+      name: 'console',
+      type: 'boolean',
+      describe:
+        'open the console once a leader is elected, where there is a terminal; closing it leaves the cluster up',
+      default: false,
+    },
+    {
+      name: 'load',
+      type: 'number',
+      describe: `with --console: append so many small records a second, so that the screen moves, up to ${LOAD_MAX}`,
+      default: 0,
+    },
     {
       name: 'verbose',
       alias: 'v',
@@ -76,7 +94,11 @@ export const up: Command = {
 
 async function runUp(call: Call, directory: string): Promise<number> {
   const nodes = await settleNodes(call, directory);
-  const supervisor = makeSupervisor(call, nodes, directory);
+  const load = number(call, 'load') ?? 0;
+  if (!(load >= 0 && load <= LOAD_MAX)) throw usageError(`--load ${load} is not in 0..${LOAD_MAX}`);
+  const talk = new Talk();
+  const elected = Promise.withResolvers<void>();
+  const supervisor = makeSupervisor(call, nodes, directory, talk, () => elected.resolve());
   const stopped = new Stopped();
   const control = await ControlServer.open(directory, async (order) => carryOut(order, supervisor, stopped));
   writeLocalCluster(directory, { nodes, control: control.path });
@@ -85,6 +107,12 @@ async function runUp(call: Call, directory: string): Promise<number> {
   say(`starting ${where}; data in ${printable(directory)}`);
   supervisor.startAll();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopped.ask());
+  if (hasConsole(call)) {
+    // A cluster that finds no leader is a reason to look, not to wait.
+    await Promise.race([elected.promise, wait(ELECTION_WAIT_MS), stopped.asked]);
+    await showConsole(call, nodes, load, talk);
+    say('the console is closed, and the cluster goes on; Ctrl-C stops all nodes');
+  }
   await stopped.asked;
   say('stopping all nodes');
   await supervisor.stopAll();
@@ -135,24 +163,64 @@ function signal(order: keyof typeof SIGNALS, node: string, supervisor: Superviso
   return { ok, message: ok ? `${SIGNALS[order]} sent to ${node} (pid ${pid})` : `${node} does not run` };
 }
 
-function makeSupervisor(call: Call, nodes: readonly SupervisedNode[], directory: string): Supervisor {
+/** One was asked for, and there is a terminal to draw it on. */
+function hasConsole(call: Call): boolean {
+  return flag(call, 'console') && process.stdin.isTTY && process.stdout.isTTY;
+}
+
+/** While the console has the screen nobody else writes on it; the nodes' own log files have everything. */
+class Talk {
+  isQuiet = false;
+
+  say(line: string): void {
+    if (!this.isQuiet) say(line);
+  }
+}
+
+async function showConsole(
+  call: Call,
+  nodes: readonly SupervisedNode[],
+  load: number,
+  talk: Talk,
+): Promise<void> {
+  const endpoints = nodes.map(({ address }) => address);
+  const demo = load > 0 ? new DemoLoad(endpoints, load) : null;
+  talk.isQuiet = true;
+  try {
+    await runConsole(call, endpoints);
+  } finally {
+    talk.isQuiet = false;
+    await demo?.close();
+  }
+}
+
+function makeSupervisor(
+  call: Call,
+  nodes: readonly SupervisedNode[],
+  directory: string,
+  talk: Talk,
+  onElected: () => void,
+): Supervisor {
   const story = new ElectionStory();
   const isVerbose = flag(call, 'verbose');
   const binary = binaryName();
   let isFirst = true;
   const supervisor = new Supervisor(nodes, directory, passOn(call), {
     onEvent: (id, event: NodeEvent) => {
-      if (isVerbose || event.level === 'error') say(logLine(id, event));
+      if (isVerbose || event.level === 'error') talk.say(logLine(id, event));
       const told = story.hear(id, event);
-      for (const line of told) say(line);
+      for (const line of told) talk.say(line);
       if (event.code !== 'election-won' || !isFirst) return;
       isFirst = false;
-      showNext(binary, supervisor.pid(id));
+      onElected();
+      if (!talk.isQuiet && !hasConsole(call)) showNext(binary, supervisor.pid(id));
     },
-    onLine: (id, line) => say(`${id}: ${printable(line)}`),
+    onLine: (id, line) => talk.say(`${id}: ${printable(line)}`),
     onDeath: (id, how) => {
       const restart = `${binary} node restart ${id}`;
-      say(`✗ ${id} ended (${how}); start it again with: ${restart}   (its log: ${supervisor.logFile(id)})`);
+      talk.say(
+        `✗ ${id} ended (${how}); start it again with: ${restart}   (its log: ${supervisor.logFile(id)})`,
+      );
     },
   });
   return supervisor;

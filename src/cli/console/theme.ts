@@ -17,6 +17,7 @@ export interface Glyphs {
   readonly ellipsis: string;
   readonly dot: string;
   readonly none: string;
+  readonly enter: string;
   /** From empty to full. */
   readonly spark: readonly string[];
   readonly bar: string;
@@ -42,6 +43,7 @@ export const UNICODE: Glyphs = {
   ellipsis: '…',
   dot: '·',
   none: '—',
+  enter: '⏎',
   spark: [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
   bar: '█',
   barEmpty: '░',
@@ -66,6 +68,7 @@ export const ASCII: Glyphs = {
   ellipsis: '..',
   dot: '-',
   none: '-',
+  enter: 'Enter',
   spark: [' ', '.', ':', '-', '=', '+', '*', '#', '@'],
   bar: '#',
   barEmpty: '.',

@@ -47,7 +47,7 @@ export function draw(model: ConsoleModel, ui: UiState, { columns, rows }: Size, 
     fit(head(model, columns, glyphs), columns),
     fit(tabs(ui, model, columns), columns),
     ...Array.from({ length: bodyRows }, (_, at) => fit(body[at] ?? [], columns)),
-    fit(footer(ui, columns), columns),
+    fit(footer(ui, columns, glyphs), columns),
   ];
   return ui.overlay === null
     ? screen
@@ -71,7 +71,7 @@ function head(model: ConsoleModel, columns: number, glyphs: Glyphs): Line {
     segment(`[${model.environment.toUpperCase()}] `, model.environment === 'prod' ? 'danger' : 'dim'),
     ...healthSegments(model, isStale, glyphs),
   );
-  return ends(left, line(segment(`${age} `, isStale ? 'warn' : 'dim')), columns);
+  return ends(left, line(segment(` ${age} `, isStale ? 'warn' : 'dim')), columns);
 }
 
 /** By text, shape and colour, whatever of them can be seen. */
@@ -109,31 +109,25 @@ function tabs(ui: UiState, model: ConsoleModel, columns: number): Line {
 
 const ALWAYS: readonly string[] = ['?', 'q'];
 
-function footer(ui: UiState, columns: number): Line {
+function footer(ui: UiState, columns: number, glyphs: Glyphs): Line {
   if (ui.message !== null) return line(segment(` ${ui.message.text}`, ui.message.isBad ? 'warn' : 'good'));
   const hints = KEYS.filter(
     ({ label, screens }) => label !== null && (screens === null || screens.includes(ui.screen)),
   );
   const isAlways = ({ keys }: KeyBinding): boolean => ALWAYS.includes(keys[0] ?? '');
-  const right = hints.filter(isAlways).flatMap(hintOf);
+  const right = hints.filter(isAlways).flatMap((hint) => hintOf(hint, glyphs));
   const room = columns - lineWidth(right);
   const left: Segment[] = [];
   // Whole hints only: half a word says nothing.
-  for (const hint of hints.filter((each) => !isAlways(each)).map(hintOf)) {
+  for (const hint of hints.filter((each) => !isAlways(each)).map((each) => hintOf(each, glyphs))) {
     if (lineWidth(left) + lineWidth(hint) > room) break;
     left.push(...hint);
   }
   return ends(left, right, columns);
 }
 
-function hintOf({ keys, label }: KeyBinding): Segment[] {
-  return [segment(` ${keyLabel(keys[0] ?? '')}`, 'accent'), segment(` ${label ?? ''} `)];
-}
-
-const LABELS: Readonly<Record<string, string>> = { enter: '⏎', space: 'space', up: '↑', down: '↓' };
-
-export function keyLabel(key: string): string {
-  return LABELS[key] ?? key;
+function hintOf({ keys: [key], label }: KeyBinding, glyphs: Glyphs): Segment[] {
+  return [segment(` ${key === 'enter' ? glyphs.enter : (key ?? '')}`, 'accent'), segment(` ${label ?? ''} `)];
 }
 
 /** No frames, no columns: what matters most, one thing a row. */

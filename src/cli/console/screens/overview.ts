@@ -11,9 +11,9 @@ const WIDE_COLUMNS = 110;
 /** Everything at a glance: who leads and why, how far everybody is, how fast it goes, what happened. */
 export function drawOverview(canvas: Canvas): Line[] {
   const { model, columns, rows, glyphs } = canvas;
-  const nodesHeight = Math.min(model.nodes.length + 3, Math.max(4, rows - 4));
+  const nodesHeight = Math.min(model.nodes.length + 4, Math.max(4, rows - 4));
   const nodes = panel(
-    { title: 'Nodes', note: leadership(model), rows: nodeRows(canvas) },
+    { title: 'Nodes', note: leadership(model), rows: [...nodeRows(canvas), why(model, glyphs)] },
     columns,
     nodesHeight,
     glyphs,
@@ -21,12 +21,12 @@ export function drawOverview(canvas: Canvas): Line[] {
   let left = rows - nodes.length;
   const parts: Line[] = [...nodes];
   const isWide = columns >= WIDE_COLUMNS;
-  const flowHeight = 5;
+  const replicationHeight = model.nodes.length + 2;
+  const flowHeight = isWide ? Math.max(4, replicationHeight) : 4;
   if (left >= flowHeight) {
     parts.push(...(isWide ? wideFlow(canvas, flowHeight) : flow(canvas, columns, flowHeight)));
     left -= flowHeight;
   }
-  const replicationHeight = model.nodes.length + 3;
   if (!isWide && left >= replicationHeight + 4) {
     parts.push(...replication(canvas, columns, replicationHeight));
     left -= replicationHeight;
@@ -145,7 +145,6 @@ function flow({ model, glyphs }: Canvas, columns: number, height: number): Line[
       ` ${padEnd('commit', 9)}${padStart(millis(last?.commitP50Ms), 9)}  p50, `,
       `${millis(last?.commitP99Ms)} p99 at the leader; sync p99 ${millis(model.leader?.status?.pace.syncMs?.p99)}`,
     ),
-    why(model, glyphs),
   ];
   return panel(
     { title: 'Flow', note: `${Math.min(60, model.history.length)} s`, rows },

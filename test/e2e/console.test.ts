@@ -1,0 +1,152 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Cluster, run } from './support/cluster.ts';
+import { TerminalSession } from './support/terminal.ts';
+
+// The console on real terminals, before a real cluster whose leader is killed while it runs.
+
+let cluster: Cluster;
+let session: TerminalSession | null = null;
+
+beforeAll(async () => {
+  cluster = await Cluster.start(3, ['--allow-faults']);
+});
+
+afterEach(async () => {
+  await session?.end();
+  session = null;
+});
+
+afterAll(async () => {
+  await cluster.stop();
+});
+
+function open(
+  args: readonly string[] = [],
+  options: { columns?: number; rows?: number; env?: Record<string, string> } = {},
+): TerminalSession {
+  session = new TerminalSession(['console', '--endpoints', cluster.endpoints, ...args], {
+    cwd: cluster.directory,
+    ...options,
+  });
+  return session;
+}
+
+/** All there, and the whole of it drawn. */
+function isWhole(screen: string, rows: readonly string[]): boolean {
+  return screen.includes('3/3 up') && screen.includes('★ LEADER') && (rows.at(-1) ?? '').includes('q quit');
+}
+
+describe('the console', () => {
+  test.each([
+    [60, 15],
+    [80, 24],
+    [120, 40],
+    [200, 60],
+  ])('fits a terminal of %ix%i, and gives it back as it was', async (columns, rows) => {
+    const console_ = open([], { columns, rows });
+    await console_.until(isWhole);
+    expect(console_.isRestored).toBe(false);
+    expect(console_.screen.every((row) => row.length <= columns)).toBe(true);
+    console_.type('q');
+    expect(await console_.exited).toMatchObject({ exitCode: 0 });
+    expect(console_.isRestored).toBe(true);
+    expect(console_.screen.join('\n')).toContain('● HEALTHY');
+    // The cursor is shown again.
+    expect(console_.output.lastIndexOf('\u001b[?25h')).toBeGreaterThan(
+      console_.output.lastIndexOf('\u001b[?25l'),
+    );
+  });
+
+  test('says who leads, why, and how long nobody did, when the leader is killed', async () => {
+    const console_ = open();
+    await console_.until(isWhole);
+    const leader = await cluster.leader();
+    await cluster.kill(leader);
+    const screen = await console_.until(
+      (text) => text.includes('▲ DEGRADED') && text.includes('★ LEADER') && text.includes('nobody led for'),
+    );
+    expect(screen).toMatch(new RegExp(`${leader} +✗ down`));
+    expect(screen).toMatch(/election {2}n\d .* ago, nobody led for .*: the process that led was gone/);
+    cluster.startNode(leader);
+    await console_.until(isWhole);
+  });
+
+  test('follows a change of size', async () => {
+    const console_ = open();
+    await console_.until(isWhole);
+    console_.resize(120, 40);
+    await console_.until((text, rows) => isWhole(text, rows) && rows[0]?.length === 119);
+    console_.resize(60, 15);
+    await console_.until((text, rows) => isWhole(text, rows) && (rows[0]?.length ?? 0) <= 60);
+    console_.resize(40, 10);
+    await console_.until((text) => text.includes('needs 60x15, has 40x10'));
+  });
+
+  test.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('gives the terminal back on %s', async (signal) => {
+    const console_ = open();
+    await console_.until(isWhole);
+    console_.kill(signal);
+    await console_.exited;
+    expect(console_.isRestored).toBe(true);
+  });
+
+  test('shows each screen by its digit, and the help', async () => {
+    const console_ = open([], { columns: 100, rows: 30 });
+    await console_.until(isWhole);
+    for (const [key, shown] of [
+      ['2', 'voted for'],
+      ['3', 'Log tail of'],
+      ['4', 'Topics'],
+      ['5', '[5 Events]'],
+      ['?', 'any key closes'],
+    ] as const) {
+      console_.type(key);
+      await console_.until((text) => text.includes(shown));
+    }
+  });
+
+  test('cuts a node off when that is confirmed, shows the fault, and heals it', async () => {
+    const console_ = open();
+    const screen = await console_.until(isWhole);
+    const at = screen.split('\n').findIndex((row) => row.includes('· follower')) - 4;
+    for (let row = 0; row < at; row += 1) console_.type('j');
+    console_.type('X');
+    await console_.until((text) => text.includes('off from all others') && text.includes('y = yes'));
+    console_.type('y');
+    await console_.until((text) => text.includes('hear nothing of each other') && text.includes('fault'));
+    console_.type('H');
+    await console_.until((text) => text.includes('healed'));
+    await cluster.converged();
+  });
+
+  test('draws without colour, or with ASCII alone, where that is asked for', async () => {
+    const plain = open([], { env: { NO_COLOR: '1' } });
+    await plain.until(isWhole);
+    // oxlint-disable-next-line no-control-regex
+    expect(plain.output).not.toMatch(/\u001b\[[0-9;]*3[0-9]m/);
+    await plain.end();
+    const ascii = open(['--ascii']);
+    const screen = await ascii.until((text) => text.includes('* LEADER') && text.includes('3/3 up'));
+    // oxlint-disable-next-line no-control-regex
+    expect(screen).toMatch(/^[\x0a\x20-\x7e]*$/);
+  });
+
+  test('prints one frame, or all it knows, without a terminal', async () => {
+    const once = await run(['console', '--once', '--endpoints', cluster.endpoints]);
+    expect(once.code).toBe(0);
+    expect(once.stdout).toContain('● HEALTHY  3/3 up');
+    const known = await run(['console', '--once', '-o', 'json', '--endpoints', cluster.endpoints]);
+    const { data } = JSON.parse(known.stdout) as { data: { health: { state: string }; nodes: unknown[] } };
+    expect(data.health.state).toBe('healthy');
+    expect(data.nodes).toHaveLength(3);
+    const none = await run(['console', '--endpoints', cluster.endpoints]);
+    expect(none.code).toBe(2);
+    expect(none.stderr).toContain('the console needs a terminal');
+  });
+
+  test('reads changes out for a screen reader, and draws nothing', async () => {
+    const reader = open(['--screen-reader']);
+    await reader.until((text) => text.includes('became leader of term') && text.includes('is follower'));
+    expect(reader.output).not.toContain('\u001b[');
+  });
+});
