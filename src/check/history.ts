@@ -60,6 +60,12 @@ export interface FinalEntry {
 
 export type EventOf<T extends HistoryEvent['type']> = Extract<HistoryEvent, { readonly type: T }>;
 
+/** These events are no history: one of them contradicts those before it. */
+export class HistoryError extends Error {
+  override readonly name = 'HistoryError';
+  readonly code = 'HISTORY_INVALID';
+}
+
 /** Collects the events of one run. */
 export class History {
   readonly events: HistoryEvent[] = [];
