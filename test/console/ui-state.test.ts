@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { plan } from '../../src/cli/console/actions.ts';
 import { KEYS, SCREENS, bindingOf } from '../../src/cli/console/keys.ts';
-import { FIRST_UI, press, type Effect, type UiState } from '../../src/cli/console/ui-state.ts';
+import { FIRST_UI, keysOf, press, type Effect, type UiState } from '../../src/cli/console/ui-state.ts';
 import { Bench, afterFailover, downNode, event, nodeOf } from './support/fixture.ts';
 
 function typed(
@@ -94,6 +94,25 @@ describe('keys', () => {
     expect(ui.screen).toBe('events');
     const killing = typed(three(), [':', ...'kill'.split(''), 'enter']);
     expect(killing.ui.overlay).toMatchObject({ type: 'confirm', plan: { action: 'kill' } });
+  });
+});
+
+describe('keys that come several at a time', () => {
+  test('are keys all the same, but none of them changes the cluster', () => {
+    expect(keysOf('jj5', FIRST_UI)).toEqual(['j', 'j', '5']);
+    expect(keysOf('j!n1', FIRST_UI)).toEqual([]);
+    expect(keysOf('a b\r', { ...FIRST_UI, overlay: { type: 'filter', typed: '' } })).toEqual([
+      'a',
+      'space',
+      'b',
+    ]);
+  });
+
+  test('are a name where one is asked for, and no answer to a question', () => {
+    const grave = typed(three(), ['!']).ui;
+    expect(keysOf('n1', grave)).toEqual(['n', '1']);
+    const simple = typed(three(), ['down', 'T']).ui;
+    expect(keysOf('yes', simple)).toEqual([]);
   });
 });
 

@@ -96,7 +96,7 @@ describe('the console', () => {
     for (const [key, shown] of [
       ['2', 'voted for'],
       ['3', 'Log tail of'],
-      ['4', 'Topics'],
+      ['4', '[4 Topics]'],
       ['5', '[5 Events]'],
       ['?', 'any key closes'],
     ] as const) {

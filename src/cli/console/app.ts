@@ -12,7 +12,7 @@ import { keyName } from './keys.ts';
 import type { ConsoleStore } from './store.ts';
 import { textOf, type Line } from './text.ts';
 import { STYLES, type Glyphs } from './theme.ts';
-import { FIRST_UI, press, type Effect, type UiState } from './ui-state.ts';
+import { FIRST_UI, keysOf, press, type Effect, type UiState } from './ui-state.ts';
 import { draw, usableSize } from './view.ts';
 
 export interface AppProps {
@@ -47,9 +47,7 @@ export function App({ store, glyphs, onEffect }: AppProps): ReactNode {
   useInput((input, key) => {
     const name = keyName(input, key);
     if (name !== null) onKey(name);
-    // What is typed fast comes in one piece. Outside of a field such a piece is a paste, and no order.
-    else if (ui.current.overlay !== null)
-      for (const character of input) if (character >= ' ') onKey(character === ' ' ? 'space' : character);
+    else for (const each of keysOf(input, ui.current)) onKey(each);
   });
   const { columns, rows } = usableSize(size.columns, size.rows);
   const lines = draw(model, ui.current, { columns, rows }, glyphs);

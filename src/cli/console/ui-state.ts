@@ -89,6 +89,28 @@ export function shownEvents(ui: UiState, model: ConsoleModel): readonly ClusterE
   );
 }
 
+/**
+ * The keys in a piece of text: what is typed fast, or over a slow line, comes several at a time. So does a paste: nothing
+ * that changes the cluster is taken from such a piece, and nothing that confirms it with one letter.
+ */
+export function keysOf(input: string, ui: UiState): string[] {
+  const keys = Array.from(input)
+    .filter((character) => character >= ' ')
+    .map((character) => (character === ' ' ? 'space' : character));
+  switch (ui.overlay?.type) {
+    case 'palette':
+    case 'filter':
+      return keys;
+    case 'confirm':
+      return ui.overlay.plan.confirmation === 'typed' ? keys : [];
+    case 'help':
+    case 'menu':
+      return [];
+    case undefined:
+      return keys.every((key) => bindingOf(key, ui.screen)?.intent.type !== 'action') ? keys : [];
+  }
+}
+
 /** What a key press makes of the state. A key that means nothing here changes nothing. */
 export function press(key: string, ui: UiState, model: ConsoleModel): Update {
   const update = pressed(key, ui, model);
