@@ -196,6 +196,8 @@ function hello(clusterId: string | null): Parameters<typeof encodeHello>[0] {
     incarnation: UNKNOWN_INCARNATION,
     bootId: 0,
     priority: 0,
+    redirects: true,
+    forwarded: false,
     softwareVersion: SOFTWARE_VERSION,
     credentials: null,
   };

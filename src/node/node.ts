@@ -576,12 +576,16 @@ class Node implements DledgerNode {
       ...this.#introduction(),
       role: 'peer',
       lane,
+      redirects: false,
+      forwarded: false,
       credentials: null,
     };
   }
 
   /** What either side of a greeting says of itself. */
-  #introduction(): Omit<Hello, 'role' | 'lane' | 'credentials'> & { readonly nodeId: NodeId } {
+  #introduction(): Omit<Hello, 'role' | 'lane' | 'redirects' | 'forwarded' | 'credentials'> & {
+    readonly nodeId: NodeId;
+  } {
     return {
       protocolVersion: LIMITS.protocolVersion,
       clusterId: this.#clusterId(),

@@ -45,6 +45,23 @@ export type ErrorCode =
   | 'STALE_EPOCH'
   /** The index is not kept any more; the hints say what is. */
   | 'OUT_OF_RANGE'
+  | 'UNKNOWN_TOPIC'
+  | 'TOPIC_EXISTS'
+  /** Not a name that a topic or a group can have. */
+  | 'BAD_NAME'
+  /** Beyond the end of the queue; the hints name its first offset and its end. */
+  | 'OFFSET_OUT_OF_RANGE'
+  /** Retention has taken what is asked for; the hints name the first offset kept and the queue's end. */
+  | 'OFFSET_EXPIRED'
+  | 'UNKNOWN_GROUP'
+  /** Not a member of the group any more, or not the owner of the queue. */
+  | 'STALE_MEMBER'
+  /** Only possible while the group has no members. */
+  | 'GROUP_NOT_EMPTY'
+  /** More topics, queues, groups or members than there may be; the text names the limit. */
+  | 'LIMIT_EXCEEDED'
+  /** A record for a topic that is no message. */
+  | 'MESSAGE_FORMAT'
   | 'WRONG_CLUSTER'
   | 'WRONG_NODE'
   | 'DUPLICATE_NODE'
@@ -75,12 +92,22 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeFacts>> = {
   SESSION_EXPIRED: { number: 20, retryable: false, outcome: 'unknown' },
   STALE_EPOCH: { number: 21, retryable: false, outcome: 'none' },
   OUT_OF_RANGE: { number: 22, retryable: false, outcome: 'none' },
+  UNKNOWN_TOPIC: { number: 24, retryable: false, outcome: 'none' },
+  TOPIC_EXISTS: { number: 25, retryable: false, outcome: 'none' },
+  BAD_NAME: { number: 26, retryable: false, outcome: 'none' },
+  OFFSET_OUT_OF_RANGE: { number: 27, retryable: false, outcome: 'none' },
+  OFFSET_EXPIRED: { number: 28, retryable: false, outcome: 'none' },
+  UNKNOWN_GROUP: { number: 29, retryable: false, outcome: 'none' },
+  STALE_MEMBER: { number: 30, retryable: false, outcome: 'none' },
   WRONG_CLUSTER: { number: 32, retryable: false, outcome: 'none' },
   WRONG_NODE: { number: 33, retryable: false, outcome: 'none' },
   DUPLICATE_NODE: { number: 34, retryable: false, outcome: 'none' },
   IDENTITY_MISMATCH: { number: 35, retryable: false, outcome: 'none' },
   UNSUPPORTED_VERSION: { number: 36, retryable: false, outcome: 'none' },
   UNAUTHORIZED: { number: 37, retryable: false, outcome: 'none' },
+  GROUP_NOT_EMPTY: { number: 38, retryable: false, outcome: 'none' },
+  LIMIT_EXCEEDED: { number: 39, retryable: false, outcome: 'none' },
+  MESSAGE_FORMAT: { number: 40, retryable: false, outcome: 'none' },
   TRANSFER_REFUSED: { number: 48, retryable: true, outcome: 'none' },
   FAULT_REFUSED: { number: 49, retryable: false, outcome: 'none' },
   BAD_REQUEST: { number: 64, retryable: false, outcome: 'none' },
@@ -92,7 +119,7 @@ export interface ErrorHints {
   readonly leaderId: string | null;
   /** NOT_LEADER: where clients reach it, host:port. */
   readonly leaderAddress: string | null;
-  /** OUT_OF_RANGE: what the log holds. */
+  /** OUT_OF_RANGE: what the log holds. OFFSET_OUT_OF_RANGE and OFFSET_EXPIRED: first offset and end of the queue. */
   readonly firstIndex: number | null;
   readonly lastIndex: number | null;
 }

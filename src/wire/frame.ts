@@ -61,6 +61,15 @@ export const FrameKind = {
   STATUS_RESULT: 39,
   TRANSFER_LEADERSHIP: 40,
   TRANSFERRED: 41,
+  // Clients and nodes about topics and groups.
+  PRODUCE: 48,
+  PRODUCE_RESULTS: 49,
+  FETCH: 50,
+  FETCH_RESULT: 51,
+  ADMIN: 52,
+  ADMIN_RESULT: 53,
+  GROUP: 54,
+  GROUP_RESULT: 55,
   // Watching and breaking.
   WATCH: 56,
   GET_EVENTS: 57,
@@ -82,13 +91,20 @@ export const FrameFlags = {
 
 const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(FrameKind));
 
+/** What is large in them brings its own checksums. */
+const UNSUMMED_KINDS: ReadonlySet<number> = new Set([
+  FrameKind.APPEND_ENTRIES,
+  FrameKind.APPEND,
+  FrameKind.PRODUCE,
+]);
+
 export function isFrameKind(value: number): value is FrameKind {
   return KNOWN_KINDS.has(value);
 }
 
 /** Flags that a frame of this kind may carry. */
 export function allowedFlags(kind: FrameKind): number {
-  return kind === FrameKind.APPEND_ENTRIES || kind === FrameKind.APPEND ? FrameFlags.BODY_UNCHECKED : 0;
+  return UNSUMMED_KINDS.has(kind) ? FrameFlags.BODY_UNCHECKED : 0;
 }
 
 /** A frame as it came in. */

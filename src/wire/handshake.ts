@@ -20,7 +20,12 @@ export interface Hello {
   readonly incarnation: Incarnation;
   /** Drawn at each start of the process: tells a reconnect from a restart. 1..2^53-1; 0 for clients. */
   readonly bootId: number;
+  /** Of a peer in elections; 0 for all others. */
   readonly priority: number;
+  /** A client that goes to the leader when it is told who leads; for others the node forwards what it cannot answer. */
+  readonly redirects: boolean;
+  /** A node speaks here for clients of its own: nothing that comes this way is forwarded again. */
+  readonly forwarded: boolean;
   readonly softwareVersion: string;
   /** At most 1 KiB. */
   readonly credentials: Uint8Array | null;
@@ -54,7 +59,12 @@ const NO_CLUSTER = '0'.repeat(32);
 const NO_BYTES = new Uint8Array(0);
 
 // HELLO: u32 protocolVersion, u8 role, u8 lane, 16 bytes clusterId (zero = null), u64 incarnation, u64 bootId,
-//        u32 priority, text8 nodeId (empty = null), text8 softwareVersion, bytes16 credentials (empty = null).
+//        u32 priority of a peer or flags of anybody else, text8 nodeId (empty = null), text8 softwareVersion,
+//        bytes16 credentials (empty = null).
+//
+// Only peers have a priority, and whoever knows of no flags sends 0 and ignores what is there: the layout stays.
+
+const HELLO_FLAGS = { redirects: 1, forwarded: 2 } as const;
 
 export function encodeHello(hello: Hello): Uint8Array {
   const credentials = hello.credentials ?? NO_BYTES;
@@ -65,7 +75,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     .hex16(hello.clusterId ?? NO_CLUSTER)
     .uint53(hello.incarnation)
     .uint53(hello.bootId)
-    .u32(hello.priority)
+    .u32(hello.role === 'peer' ? hello.priority : flagsOf(hello))
     .text8(hello.nodeId ?? '', LIMITS.nodeIdBytesMax)
     .text8(hello.softwareVersion, LIMITS.versionBytesMax)
     .bytes16(credentials, LIMITS.credentialsBytesMax)
@@ -74,20 +84,37 @@ export function encodeHello(hello: Hello): Uint8Array {
 
 export function decodeHello(body: Uint8Array): Hello {
   const reader = new ByteReader(body, 'HELLO');
-  const hello = {
-    protocolVersion: reader.u32('protocolVersion'),
-    role: reader.code('role', ROLES),
-    lane: reader.code('lane', LANES),
-    clusterId: reader.hex16OrNull('clusterId'),
-    incarnation: reader.uint53('incarnation') as Incarnation,
-    bootId: reader.uint53('bootId'),
-    priority: reader.u32('priority'),
-    nodeId: reader.nodeIdOrNull('nodeId'),
-    softwareVersion: reader.text8('softwareVersion', LIMITS.versionBytesMax),
-  };
+  const protocolVersion = reader.u32('protocolVersion');
+  const role = reader.code('role', ROLES);
+  const lane = reader.code('lane', LANES);
+  const clusterId = reader.hex16OrNull('clusterId');
+  const incarnation = reader.uint53('incarnation') as Incarnation;
+  const bootId = reader.uint53('bootId');
+  const priorityOrFlags = reader.u32('priority');
+  const nodeId = reader.nodeIdOrNull('nodeId');
+  const softwareVersion = reader.text8('softwareVersion', LIMITS.versionBytesMax);
   const credentials = reader.bytes16('credentials', LIMITS.credentialsBytesMax);
   reader.end();
-  return { ...hello, credentials: credentials.length === 0 ? null : credentials };
+  // Flags of a later version are ignored.
+  const flags = role === 'peer' ? 0 : priorityOrFlags;
+  return {
+    protocolVersion,
+    role,
+    lane,
+    clusterId,
+    nodeId,
+    incarnation,
+    bootId,
+    priority: role === 'peer' ? priorityOrFlags : 0,
+    redirects: (flags & HELLO_FLAGS.redirects) !== 0,
+    forwarded: (flags & HELLO_FLAGS.forwarded) !== 0,
+    softwareVersion,
+    credentials: credentials.length === 0 ? null : credentials,
+  };
+}
+
+function flagsOf(hello: Hello): number {
+  return (hello.redirects ? HELLO_FLAGS.redirects : 0) | (hello.forwarded ? HELLO_FLAGS.forwarded : 0);
 }
 
 // HELLO_ACK: u32 protocolVersion, 16 bytes clusterId, u64 incarnation, u64 bootId, u32 priority, u32 batchBytesMax,

@@ -37,6 +37,26 @@ interface Limits {
   readonly msgpackDepthMax: number;
   readonly msgpackValuesMax: number;
   readonly msgpackStringBytesMax: number;
+  /** MessagePack from a node to a client: lists of all topics, or of all queues of a group. */
+  readonly msgpackAnswerBytesMax: number;
+  readonly msgpackAnswerValuesMax: number;
+  /** What one FETCH may ask for: records, and tags to filter by. */
+  readonly fetchRecordsMax: number;
+  readonly fetchTagsMax: number;
+  /** Batches in one FETCH_RESULT. */
+  readonly fetchBatchesMax: number;
+  /** Names of topics and groups. */
+  readonly nameBytesMax: number;
+  readonly queuesPerTopicMax: number;
+  /** What one commit names: positions, and queues that are released. */
+  readonly commitQueuesMax: number;
+  readonly topicsPerMemberMax: number;
+  /** What a client and its instance call themselves. */
+  readonly clientNameLengthMax: number;
+  readonly sessionMsMin: number;
+  readonly sessionMsMax: number;
+  /** Places that one search by key answers. */
+  readonly foundMax: number;
   /** How often a watcher may have the state pushed. */
   readonly watchMsMin: number;
   readonly watchMsMax: number;
@@ -78,6 +98,19 @@ export const LIMITS: Limits = {
   msgpackDepthMax: 8,
   msgpackValuesMax: 65_536,
   msgpackStringBytesMax: 4 * KIB,
+  msgpackAnswerBytesMax: 8 * MIB,
+  msgpackAnswerValuesMax: MIB,
+  fetchRecordsMax: 65_536,
+  fetchTagsMax: 16,
+  fetchBatchesMax: 65_536,
+  nameBytesMax: 127,
+  queuesPerTopicMax: 4096,
+  commitQueuesMax: 10_000,
+  topicsPerMemberMax: 1024,
+  clientNameLengthMax: 255,
+  sessionMsMin: 1000,
+  sessionMsMax: 3_600_000,
+  foundMax: 1000,
   watchMsMin: 100,
   watchMsMax: 60_000,
   eventsMax: 1000,

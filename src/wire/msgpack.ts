@@ -13,13 +13,27 @@ export function encodeMsgpack(value: unknown): Uint8Array {
   return packr.pack(value);
 }
 
+/** How much one body may hold. */
+export interface MsgpackBounds {
+  readonly bytesMax: number;
+  readonly valuesMax: number;
+}
+
+const FROM_ANYBODY: MsgpackBounds = { bytesMax: LIMITS.msgpackBytesMax, valuesMax: LIMITS.msgpackValuesMax };
+
+/** For what a node answers to a client that asked it: longer lists than a node takes from anybody. */
+export const FROM_A_NODE: MsgpackBounds = {
+  bytesMax: LIMITS.msgpackAnswerBytesMax,
+  valuesMax: LIMITS.msgpackAnswerValuesMax,
+};
+
 /**
  * Decodes one value of maps with text keys, arrays, text, numbers, booleans and nil. Not validated any further: a
  * schema comes next.
  * @throws WireError BAD_MSGPACK
  */
-export function decodeMsgpack(bytes: Uint8Array): unknown {
-  scan(bytes);
+export function decodeMsgpack(bytes: Uint8Array, bounds: MsgpackBounds = FROM_ANYBODY): unknown {
+  scan(bytes, bounds);
   try {
     return unpackr.unpack(bytes) as unknown;
   } catch (error) {
@@ -40,9 +54,9 @@ interface Shape {
 }
 
 /** Walks over every value without decoding any. Time and memory are bounded by the size of `bytes`. */
-function scan(bytes: Uint8Array): void {
-  if (bytes.length > LIMITS.msgpackBytesMax) {
-    throw bad(`${bytes.length} bytes, the limit is ${LIMITS.msgpackBytesMax}`);
+function scan(bytes: Uint8Array, { bytesMax, valuesMax }: MsgpackBounds): void {
+  if (bytes.length > bytesMax) {
+    throw bad(`${bytes.length} bytes, the limit is ${bytesMax}`);
   }
   /** What is still to come at each level: the bottom expects the one value that everything is. */
   const open: { left: number; readonly isMap: boolean }[] = [{ left: 1, isMap: false }];
@@ -59,7 +73,7 @@ function scan(bytes: Uint8Array): void {
     const isKey = level.isMap && level.left % 2 === 0;
     level.left -= 1;
     values += 1;
-    if (values > LIMITS.msgpackValuesMax) throw bad(`more than ${LIMITS.msgpackValuesMax} values`);
+    if (values > valuesMax) throw bad(`more than ${valuesMax} values`);
     const shape = shapeAt(bytes, offset);
     if (isKey) checkKey(bytes, offset, shape);
     offset += shape.bytes;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { UINT53_MAX } from '../base/uint53.ts';
 import { LIMITS } from './limits.ts';
-import { decodeMsgpack, encodeMsgpack } from './msgpack.ts';
+import { decodeMsgpack, encodeMsgpack, type MsgpackBounds } from './msgpack.ts';
 import { WireError } from './wire-error.ts';
 
 // Watching a node: what it is and what happens to it, pushed while it changes. All bodies are MessagePack.
@@ -95,8 +95,8 @@ export function decodeEvents(body: Uint8Array): Events {
 }
 
 /** Decodes a MessagePack body and checks it. @throws WireError BAD_MSGPACK or BAD_BODY that names the field. */
-export function decodeAs<T>(schema: z.ZodType<T>, name: string, body: Uint8Array): T {
-  const parsed = schema.safeParse(decodeMsgpack(body));
+export function decodeAs<T>(schema: z.ZodType<T>, name: string, body: Uint8Array, bounds?: MsgpackBounds): T {
+  const parsed = schema.safeParse(decodeMsgpack(body, bounds));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new WireError('BAD_BODY', `${name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);

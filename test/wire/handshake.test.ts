@@ -9,18 +9,36 @@ import { incarnation, someNodeId, uint32, uint53 } from './support/messages.ts';
 const clusterId = fc.option(fc.stringMatching(/^[0-9a-f]{31}[1-9a-f]$/));
 const softwareVersion = fc.stringMatching(/^[0-9a-z.+-]{0,64}$/);
 
-const hello: fc.Arbitrary<Hello> = fc.record({
+const said = {
   protocolVersion: uint32,
-  role: fc.constantFrom('peer' as const, 'client' as const, 'admin' as const),
   lane: fc.constantFrom('none' as const, 'control' as const, 'bulk' as const),
   clusterId,
   nodeId: fc.option(someNodeId),
   incarnation,
   bootId: uint53,
-  priority: uint32,
   softwareVersion,
   credentials: fc.option(fc.uint8Array({ minLength: 1, maxLength: LIMITS.credentialsBytesMax })),
-});
+};
+
+const no = fc.constant(false);
+
+/** Only peers have a priority, and only the others have flags: they share four bytes. */
+const hello: fc.Arbitrary<Hello> = fc.oneof(
+  fc.record({
+    ...said,
+    role: fc.constant('peer' as const),
+    priority: uint32,
+    redirects: no,
+    forwarded: no,
+  }),
+  fc.record({
+    ...said,
+    role: fc.constantFrom('client' as const, 'admin' as const),
+    priority: fc.constant(0),
+    redirects: fc.boolean(),
+    forwarded: fc.boolean(),
+  }),
+);
 
 const helloAck: fc.Arbitrary<HelloAck> = fc.record({
   protocolVersion: uint32,

@@ -216,6 +216,8 @@ const CLIENT_HELLO: Hello = {
   incarnation: UNKNOWN_INCARNATION,
   bootId: 0,
   priority: 0,
+  redirects: true,
+  forwarded: false,
   softwareVersion: 'test',
   credentials: null,
 };
