@@ -93,11 +93,6 @@ export const MUTATION_NAMES = [
    * we know of.
    */
   'followsLeadersOfOlderTerms',
-  /**
-   * A leader counts acknowledgements that were given to it in an earlier term, for another log. Breaks figure 2. Had by
-   * early versions of several implementations that matched answers by sender alone.
-   */
-  'countsAnswersOfOlderTerms',
 
   // The log.
 

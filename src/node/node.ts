@@ -287,6 +287,7 @@ class Node implements DledgerNode {
       heartbeatTicks: ticks(options.heartbeatMs),
       transferTimeoutTicks: ticks(options.electionTimeoutMsMax),
       cacheBytesMax: options.cacheBytesMax,
+      appendEntriesMax: options.appendEntriesMax,
       priority: options.priority,
       mutations: options.mutations,
       bootstrap: { configuration: this.#foundingConfiguration() },

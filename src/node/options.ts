@@ -27,6 +27,8 @@ export interface NodeOptions {
   readonly segmentBytes: number;
   /** Recent entries kept in memory, for followers and readers. Default 16 MiB. */
   readonly cacheBytesMax: number;
+  /** Most entries of one message to a follower. Default 4,096. */
+  readonly appendEntriesMax: number;
   /** Largest batch a client may append, in bytes of its encoding. Default: room for one record of 1 MiB. */
   readonly batchBytesMax: number;
   /** Most batches one producer may have in flight. Default 8,192. */
@@ -56,6 +58,7 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   electionTimeoutMsMax: 300,
   segmentBytes: 64 * 1024 * 1024,
   cacheBytesMax: 16 * 1024 * 1024,
+  appendEntriesMax: 4096,
   batchBytesMax: LIMITS.batchBytesMax,
   inFlightMax: LIMITS.inFlightMax,
   checkpointEveryBytes: 64 * 1024 * 1024,
@@ -118,6 +121,7 @@ export function checkOptions(options: NodeOptions): void {
     'electionTimeoutMsMin',
     'segmentBytes',
     'cacheBytesMax',
+    'appendEntriesMax',
     'batchBytesMax',
     'inFlightMax',
     'checkpointEveryBytes',

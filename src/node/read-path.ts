@@ -51,6 +51,8 @@ export class ReadPath {
   /** Long polls at the end of the log. */
   #polls: Read[] = [];
   #pollTimer: TimerHandle | null = null;
+  /** When that timer fires. */
+  #pollDueMs = Number.POSITIVE_INFINITY;
   #waitingForDisk: { readonly read: Read; readonly from: LogIndex }[] = [];
   #diskReads = 0;
   #confirming = 0;
@@ -204,8 +206,10 @@ export class ReadPath {
     const entries = scanned.filter(
       (entry) => entry.kind === EntryKind.batch && !this.#ports.machine.isVoided(entry.index),
     );
-    // An empty answer would look like the end of the log to a client that does not wait: go on instead.
-    if (entries.length === 0 && lastScanned !== undefined) this.#serve(read, nextIndex);
+    // An empty answer would look like the end of the log to a client that does not wait: go on instead, as far as the
+    // log goes. Who waits is told that it has come further: what it waits for may not lie behind.
+    const isMore = nextIndex <= this.#ports.machine.appliedIndex;
+    if (entries.length === 0 && lastScanned !== undefined && isMore) this.#serve(read, nextIndex);
     else this.#answer(read, nextIndex, entries);
   }
 
@@ -221,16 +225,17 @@ export class ReadPath {
 
   #poll(read: Read): void {
     this.#polls.push(read);
-    if (this.#pollTimer === null) this.#armPollTimer();
+    // The one that fires later than this would keep it waiting.
+    if (read.waitUntilMs < this.#pollDueMs) this.#armPollTimer();
   }
 
   #armPollTimer(): void {
+    this.#pollTimer?.cancel();
+    this.#pollTimer = null;
     let earliest = Number.POSITIVE_INFINITY;
     for (const read of this.#polls) earliest = Math.min(earliest, read.waitUntilMs);
-    if (earliest === Number.POSITIVE_INFINITY) {
-      this.#pollTimer = null;
-      return;
-    }
+    this.#pollDueMs = earliest;
+    if (earliest === Number.POSITIVE_INFINITY) return;
     const delayMs = Math.max(1, earliest - this.#ports.clock.monotonicMs());
     this.#pollTimer = this.#ports.clock.setTimer(delayMs, () => {
       this.#ports.enter();

@@ -311,9 +311,9 @@ export class RaftCore {
 
   /** A response of a later term ends this one; of an earlier term it says nothing about this one. */
   #isAnswerToLeader(message: { readonly term: Term; readonly from: NodeId }): boolean {
-    const { options, term } = this.#state;
+    const { term } = this.#state;
     if (message.term > term)
       this.#state.follow(message.term, null, `${message.from} is in term ${message.term}`);
-    return message.term === term || (message.term < term && options.mutations.countsAnswersOfOlderTerms);
+    return message.term === term;
   }
 }

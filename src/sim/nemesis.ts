@@ -1,5 +1,5 @@
 import { Prng } from '../base/prng.ts';
-import type { NodeError } from '../node/index.ts';
+import type { NodeError, NodeEvent } from '../node/index.ts';
 import { SimulatedCrash } from './crashable-disk.ts';
 import type { SimulatedCluster } from './simulated-cluster.ts';
 import { FAULT_KINDS, type FaultKind, type PlannedFault, type Scenario } from './scenario.ts';
@@ -14,6 +14,7 @@ export class Nemesis {
   readonly counts: Record<FaultKind, number>;
   readonly #cluster: SimulatedCluster;
   readonly #brokenMs: number;
+  readonly #leaderShare: number;
   readonly #trace: Trace;
   readonly #hosts: readonly string[];
   readonly #cuts = new Map<string, { readonly from: string; readonly to: string }>();
@@ -22,6 +23,8 @@ export class Nemesis {
   readonly #failing = new Map<string, Prng>();
   /** Told to end, and perhaps still at it. */
   readonly #leaving = new Set<string>();
+  /** Each waits for the next one to do this, and strikes. */
+  readonly #ambushes: Record<'vote' | 'election', ((id: string) => void)[]> = { vote: [], election: [] };
   #wiped: string | null = null;
   #isActive = true;
   #isFounded: boolean;
@@ -29,6 +32,7 @@ export class Nemesis {
   constructor(cluster: SimulatedCluster, scenario: Scenario, trace: Trace) {
     this.#cluster = cluster;
     this.#brokenMs = scenario.brokenMs;
+    this.#leaderShare = scenario.leaderShare ?? 0.3;
     this.#trace = trace;
     this.#hosts = [...cluster.ids, ...scenario.clients.map(({ name }) => name)];
     // An even number of nodes can be halved by a crash into those that have the founding entry and those that have
@@ -48,6 +52,13 @@ export class Nemesis {
     const isExpected = this.#failing.has(id) && (error.code === 'DISK_FAILED' || error.code === 'DISK_FULL');
     if (isExpected && this.#isActive) this.#startLater(id, this.#failing.get(id) as Prng);
     return isExpected;
+  }
+
+  /** Something happened at a node: somebody may have waited for it. */
+  onEvent(id: string, { code, fields }: NodeEvent): void {
+    const isVote = code === 'vote-cast' && fields['kind'] === 'vote' && fields['verdict'] === 'granted';
+    if (isVote) this.#ambushes.vote.shift()?.(id);
+    if (code === 'election-won') this.#ambushes.election.shift()?.(id);
   }
 
   /** Nothing is broken any more, and nothing will be: everybody runs. */
@@ -129,12 +140,40 @@ export class Nemesis {
         return this.#failDisk(kind, id, prng);
       case 'wiped-disk':
         return this.#wipe(id, prng);
+      case 'dying-disk':
+        this.#slow.set(id, prng.between(5, 200));
+        this.#later(exponential(prng, this.#brokenMs / 2), () => {
+          this.#slow.delete(id);
+          this.#crash(id, prng);
+        });
+        return `the disk of ${id} takes ${this.#slow.get(id)} ms more, and then ${id} dies`;
+      case 'voter-crash':
+        return this.#ambush('vote', 'who votes next', prng);
+      case 'leader-crash':
+        return this.#ambush('election', 'who is elected next', prng);
       case 'one-way-cut':
       case 'isolate':
       case 'partition':
       case 'reset':
         return this.#disturb(kind, id, prng);
     }
+  }
+
+  /** Somebody is to die within a few milliseconds of what it does: what it did may be half done then. */
+  #ambush(moment: 'vote' | 'election', whom: string, prng: Prng): string {
+    this.#ambushes[moment].push((id) =>
+      this.#later(exponential(prng, prng.chance(0.5) ? 2 : 20), () => this.#crash(id, prng)),
+    );
+    return `${whom} is to die`;
+  }
+
+  #crash(id: string, prng: Prng): void {
+    if (!this.#cluster.isRunning(id)) return;
+    const isPowerCut = prng.chance(0.7);
+    this.#trace.note('nemesis', isPowerCut ? `cut the power of ${id}` : `kill ${id}`);
+    if (isPowerCut) this.#cluster.powerCut(id);
+    else this.#cluster.kill(id);
+    this.#startLater(id, prng);
   }
 
   #disturb(kind: 'one-way-cut' | 'isolate' | 'partition' | 'reset', id: string, prng: Prng): string | null {
@@ -150,10 +189,14 @@ export class Nemesis {
         return `cut ${from} → ${to}`;
       }
       case 'isolate': {
+        // A leader that only its clients reach goes on for a while, and they believe it.
+        const isAmongNodes = prng.chance(0.5);
+        const from = isAmongNodes ? this.#cluster.ids.filter((each) => each !== id) : others;
+        if (from.length === 0) return null;
         const isOneWay = prng.chance(0.4);
-        if (isOneWay && prng.chance(0.5)) this.#cut(others, [id], false, prng);
-        else this.#cut([id], others, !isOneWay, prng);
-        return `isolate ${id}${isOneWay ? ' in one direction' : ''}`;
+        if (isOneWay && prng.chance(0.5)) this.#cut(from, [id], false, prng);
+        else this.#cut([id], from, !isOneWay, prng);
+        return `isolate ${id}${isAmongNodes ? ' from the nodes' : ''}${isOneWay ? ' in one direction' : ''}`;
       }
       case 'partition': {
         const side = this.#hosts.filter(() => prng.chance(0.5));
@@ -282,7 +325,7 @@ export class Nemesis {
   #victim(prng: Prng): string {
     const leader = this.#cluster.ids.find((id) => this.#cluster.core(id)?.role === 'leader');
     const anybody = pick(this.#cluster.ids, prng);
-    return prng.chance(0.3) ? (leader ?? anybody) : anybody;
+    return prng.chance(this.#leaderShare) ? (leader ?? anybody) : anybody;
   }
 }
 

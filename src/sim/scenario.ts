@@ -17,6 +17,9 @@ export const FAULT_KINDS = [
   'failed-sync',
   'failed-write',
   'wiped-disk',
+  'dying-disk',
+  'voter-crash',
+  'leader-crash',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -64,6 +67,8 @@ export interface Scenario {
   readonly diskMsSpread: number;
   /** How long what is broken stays so, on average. */
   readonly brokenMs: number;
+  /** How much of what happens to one node happens to whoever leads. Default 0.3. */
+  readonly leaderShare?: number;
   /** Appends that one producer sends without waiting for the answers. */
   readonly inFlightMax: number;
   readonly payloadBytesMax: number;

@@ -125,7 +125,10 @@ class Simulation {
         disks.fraction() * scenario.diskMsSpread +
         bytes / (1024 * 1024) +
         this.#nemesis.slowMs(id),
-      onEvent: (id, event) => this.#trace.note(id, event.text),
+      onEvent: (id, event) => {
+        this.#trace.note(id, event.text);
+        this.#nemesis.onEvent(id, event);
+      },
       onFatal: (id, error) => {
         if (!this.#nemesis.onFatal(id, error)) this.#ended.push({ id, error });
       },

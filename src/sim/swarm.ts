@@ -38,11 +38,12 @@ function drawSize(prng: Prng): number {
   return prng.chance(0.03) ? 7 : (sizes[prng.below(sizes.length)] as number);
 }
 
-function drawSizes(prng: Prng): Partial<NodeOptions> {
+export function drawSizes(prng: Prng): Partial<NodeOptions> {
   return {
     segmentBytes: 64 * 1024 * 2 ** prng.below(4),
     cacheBytesMax: prng.chance(0.3) ? prng.between(1, 4096) : 2 ** prng.between(12, 20),
     checkpointEveryBytes: prng.chance(0.3) ? prng.between(1, 4096) : 2 ** prng.between(12, 20),
+    appendEntriesMax: prng.chance(0.3) ? prng.between(1, 8) : NODE_DEFAULTS.appendEntriesMax,
   };
 }
 

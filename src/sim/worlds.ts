@@ -1,0 +1,224 @@
+import { Prng } from '../base/prng.ts';
+import { FAULT_KINDS, type FaultKind, type PlannedClient, type Scenario } from './scenario.ts';
+import { drawScenario, drawSizes, planAppends, planFaults, planReads } from './swarm.ts';
+
+/** Worlds that are drawn for something, where the swarm is drawn for everything. */
+export const WORLD_NAMES = ['swarm', 'churn', 'duel', 'split', 'round', 'lag', 'power', 'alone'] as const;
+export type WorldName = (typeof WORLD_NAMES)[number];
+
+const DRAW: Record<WorldName, (seed: number) => Scenario> = {
+  swarm: drawScenario,
+  churn: drawChurn,
+  duel: drawDuel,
+  split: drawSplit,
+  round: drawRound,
+  lag: drawLag,
+  power: drawPower,
+  alone: drawAlone,
+};
+
+/** The same name and seed draw the same world. */
+export function drawWorld(world: WorldName, seed: number): Scenario {
+  return DRAW[world](seed);
+}
+
+/** What all directed worlds have; each says what it is about. */
+function drawBase(prng: Prng, seed: number): Omit<Scenario, 'faults' | 'clients'> {
+  return {
+    seed,
+    size: 3,
+    safetyMs: prng.between(2, 5) * 1000,
+    network: { latencyMsMin: 0.05, latencyMsMax: 0.1 + prng.fraction(), splitChance: 0 },
+    diskMsMin: 0.1,
+    diskMsSpread: prng.fraction() * (prng.chance(0.5) ? 20 : 2),
+    node: { heartbeatMs: 20, electionTimeoutMsMin: 80, electionTimeoutMsMax: 160 },
+    brokenMs: prng.chance(0.5) ? prng.between(5, 50) : prng.between(50, 600),
+    inFlightMax: prng.between(1, 64),
+    payloadBytesMax: prng.between(0, 400),
+    timeoutMsMax: prng.between(300, 5000),
+  };
+}
+
+/**
+ * A cluster that never comes to rest: elections every few hundred milliseconds, leaders that die or are cut off with
+ * entries that nobody else has, messages of a few entries, disks that are slow beside an election. This is where logs
+ * differ, votes split and what is old comes late.
+ */
+function drawChurn(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  const links: FaultKind[] = ['one-way-cut', 'isolate', 'partition'];
+  const deaths: FaultKind[] = ['kill', 'power-cut', 'crash-point', 'restart', 'stop'];
+  const moments: FaultKind[] = ['voter-crash', 'leader-crash', 'dying-disk', 'slow-disk'];
+  const latencyMsMax = 0.1 + prng.fraction() * (prng.chance(0.3) ? 8 : 1);
+  const electionTimeoutMsMin = Math.ceil(Math.max(60, 3 * (2 * latencyMsMax + base.diskMsSpread)));
+  return {
+    ...base,
+    size: prng.chance(0.7) ? 3 : 5,
+    network: { latencyMsMin: 0.05, latencyMsMax, splitChance: prng.chance(0.5) ? 0 : 0.2 },
+    node: {
+      ...drawSizes(prng),
+      heartbeatMs: 20,
+      electionTimeoutMsMin,
+      electionTimeoutMsMax: electionTimeoutMsMin * 2,
+      appendEntriesMax: prng.chance(0.5) ? prng.between(1, 4) : 4096,
+    },
+    leaderShare: 0.3 + prng.fraction() / 2,
+    payloadBytesMax: prng.chance(0.2) ? 4096 : base.payloadBytesMax,
+    faults: planFaults(prng.fork(), drawRates(prng, [...links, ...deaths, ...moments], 3), base.safetyMs),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 60 }),
+  };
+}
+
+/**
+ * Figure 8: leaders are cut off with a tail of their own, the next ones die with theirs, all come back, and what they
+ * have in excess travels one entry at a time.
+ */
+function drawDuel(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  const latencyMsMin = 1 + prng.fraction() * 3;
+  return {
+    ...base,
+    network: { latencyMsMin, latencyMsMax: latencyMsMin + 1, splitChance: 0 },
+    diskMsSpread: 0.5,
+    node: { ...base.node, appendEntriesMax: 1 },
+    brokenMs: prng.between(30, 300),
+    leaderShare: 0.9,
+    inFlightMax: 64,
+    faults: planFaults(prng.fork(), rates({ 'leader-crash': 4, isolate: 3 }), base.safetyMs),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 100, reads: 5 }),
+  };
+}
+
+/** Clients and nodes are cut from each other in all ways, for times that are long beside an election: two leaders at once. */
+function drawSplit(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  return {
+    ...base,
+    safetyMs: 8000,
+    diskMsSpread: 1,
+    node: { heartbeatMs: 100, electionTimeoutMsMin: 300, electionTimeoutMsMax: 1500 },
+    brokenMs: prng.between(1000, 3000),
+    leaderShare: 0.9,
+    timeoutMsMax: 5000,
+    faults: planFaults(prng.fork(), rates({ partition: 0.7, isolate: 0.3 }), 8000),
+    clients: planLoad(prng.fork(), 8000, { appends: 20, reads: 40 }),
+  };
+}
+
+/** Leadership goes round under load, by nodes that are told to end. */
+function drawRound(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  return {
+    ...base,
+    network: { latencyMsMin: 0.05, latencyMsMax: 4 + prng.fraction() * 6, splitChance: 0 },
+    diskMsSpread: 1,
+    brokenMs: prng.between(20, 100),
+    leaderShare: 0.9,
+    inFlightMax: 64,
+    faults: planFaults(prng.fork(), rates({ restart: 6, 'one-way-cut': 0.5 }), base.safetyMs),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 200, reads: 5 }),
+  };
+}
+
+/** Followers whose disks lag behind what the others commit, small caches, and deaths just then. */
+function drawLag(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  return {
+    ...base,
+    diskMsSpread: prng.fraction() * 2,
+    node: {
+      ...base.node,
+      segmentBytes: 64 * 1024,
+      cacheBytesMax: prng.between(1, 4096),
+      checkpointEveryBytes: prng.chance(0.5) ? prng.between(1, 4096) : 1024 * 1024,
+    },
+    leaderShare: 0.5,
+    faults: planFaults(
+      prng.fork(),
+      rates({ 'dying-disk': 5, 'slow-disk': 1, isolate: 2, 'leader-crash': 1, kill: 1 }),
+      base.safetyMs,
+    ),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 100, reads: 20 }),
+  };
+}
+
+/** Machines that lose their power, and disks that fail, again and again, under large records: many half-done writes. */
+function drawPower(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  const cuts: FaultKind[] = ['power-cut', 'power-cut-all', 'kill', 'crash-point', 'failed-sync'];
+  return {
+    ...base,
+    size: prng.chance(0.5) ? 1 : 3,
+    node: {
+      ...base.node,
+      segmentBytes: 64 * 1024,
+      checkpointEveryBytes: prng.chance(0.7) ? 1024 * 1024 : prng.between(1, 4096),
+    },
+    brokenMs: prng.chance(0.5) ? prng.between(1, 20) : prng.between(20, 400),
+    payloadBytesMax: prng.chance(0.5) ? 8192 : prng.between(0, 2000),
+    faults: planFaults(
+      prng.fork(),
+      drawRates(prng, [...cuts, 'dying-disk', 'voter-crash'], 4),
+      base.safetyMs,
+    ),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 5 }),
+  };
+}
+
+/** One node that starts again and again, with a small cache and a long log behind its last checkpoint. */
+function drawAlone(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  return {
+    ...base,
+    size: 1,
+    diskMsSpread: prng.fraction() * 10,
+    node: { ...base.node, cacheBytesMax: prng.between(1, 4096), checkpointEveryBytes: 1024 * 1024 },
+    brokenMs: prng.between(5, 100),
+    payloadBytesMax: prng.between(0, 2000),
+    faults: planFaults(prng.fork(), rates({ kill: 2, 'power-cut': 1, restart: 1 }), base.safetyMs),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 100 }),
+  };
+}
+
+function rates(perSecond: Partial<Record<FaultKind, number>>): Record<FaultKind, number> {
+  const zeros = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  return { ...zeros, ...perSecond };
+}
+
+/** Most of these kinds, up to so many of each a second; the others never. */
+function drawRates(prng: Prng, kinds: readonly FaultKind[], perSecondMax: number): Record<FaultKind, number> {
+  const perSecond: Partial<Record<FaultKind, number>> = {};
+  for (const kind of kinds) if (prng.chance(0.6)) perSecond[kind] = prng.fraction() * perSecondMax;
+  return rates(perSecond);
+}
+
+function planLoad(
+  prng: Prng,
+  untilMs: number,
+  perSecondMax: { readonly appends: number; readonly reads: number },
+): readonly PlannedClient[] {
+  return ['p1', 'p2', 'r1', 'r2'].map((name) => {
+    const own = prng.fork();
+    const share = 0.2 + 0.8 * own.fraction();
+    return name.startsWith('p')
+      ? {
+          name,
+          kind: 'producer',
+          seed: own.uint32(),
+          operations: planAppends(own, share * perSecondMax.appends, untilMs),
+        }
+      : {
+          name,
+          kind: 'reader',
+          seed: own.uint32(),
+          operations: planReads(own, share * perSecondMax.reads, untilMs),
+        };
+  });
+}
