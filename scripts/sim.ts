@@ -3,14 +3,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { parseMutations } from '../src/base/mutations.ts';
 import { envelopeOf, structured } from '../src/cli/output.ts';
 import type { NodeOptions } from '../src/node/index.ts';
 import { CampaignTally } from '../src/sim/campaign-tally.ts';
 import { ScenarioFormatError, parseScenario } from '../src/sim/scenario-file.ts';
 import { simulate, type SimulationResult } from '../src/sim/simulation.ts';
+import { WORLD_NAMES, type WorldName } from '../src/sim/worlds.ts';
 import { failureLines, progressLine, summaryData, summaryLines } from './sim/report.ts';
-import { runSeeds } from './sim/seeds.ts';
-import { shrinkToFile } from './sim/shrinking.ts';
+import { runSeeds, simulateSeed, worldOf, type Variant } from './sim/seeds.ts';
+import { mutationsFlag, shrinkToFile } from './sim/shrinking.ts';
 import { measureSpeed, speedLines } from './sim/speed.ts';
 
 const USAGE = `usage: npm run sim -- --seeds N | --minutes M     a campaign
@@ -22,7 +24,11 @@ const USAGE = `usage: npm run sim -- --seeds N | --minutes M     a campaign
        npm run sim -- --seed N | --scenario FILE      one run, with a line for each event
          --shrink              instead: leaves out what it fails without
        npm run sim -- --speed                         how fast it is
-       with all: --shrink-seconds T (default 20), --node JSON (options for all nodes, over those drawn)
+       with all but the last:
+         --shrink-seconds T    default 20
+         --node JSON           options for all nodes, over those drawn
+         --world NAME          ${WORLD_NAMES.join(', ')} or all (default swarm)
+         --mutations A,B       wrong behaviours that a run should notice
 
 Exit code 1 if a run failed, 2 if this was misused.`;
 
@@ -40,6 +46,8 @@ const OPTIONS = {
   'shrink-seconds': { type: 'string', default: '20' },
   'require-marks': { type: 'boolean', default: false },
   node: { type: 'string', default: '{}' },
+  mutations: { type: 'string', default: '' },
+  world: { type: 'string', default: 'swarm' },
   output: { type: 'string', short: 'o', default: 'table' },
 } as const;
 
@@ -49,7 +57,7 @@ interface Settings {
   readonly shrink: boolean;
   readonly shrinkMs: number;
   readonly requireMarks: boolean;
-  readonly node: Partial<NodeOptions>;
+  readonly variant: Variant;
   readonly isJson: boolean;
 }
 
@@ -64,21 +72,26 @@ async function main(args: string[]): Promise<boolean> {
     shrink: values.shrink ?? !isOne,
     shrinkMs: positive('shrink-seconds', values['shrink-seconds']) * 1000,
     requireMarks: values['require-marks'],
-    node: nodeOptions(values.node),
+    variant: {
+      world: world(values.world),
+      node: nodeOptions(values.node),
+      mutations: mutations(values.mutations),
+    },
     isJson: values.output === 'json',
   };
   if (values.speed) return speed(settings);
   if (values.seed !== undefined) {
     const seed = wholeNumber('seed', values.seed);
     return one(settings, `seed ${seed}`, `seed-${seed}`, (onLine) =>
-      simulate(seed, { node: settings.node, onLine }),
+      simulateSeed(seed, settings.variant, onLine),
     );
   }
   if (values.scenario !== undefined) {
     const { scenario } = parseScenario(fs.readFileSync(values.scenario, 'utf8'));
     const name = path.basename(values.scenario, '.json');
+    const { node, mutations: wrong } = settings.variant;
     return one(settings, name, `${name}-smaller`, (onLine) =>
-      simulate(scenario, { node: settings.node, onLine }),
+      simulate(scenario, { node, mutations: wrong, onLine }),
     );
   }
   if (values.minutes !== undefined) {
@@ -111,13 +124,19 @@ async function campaign(
     tally.add(outcome);
     if (outcome.failures.length > 0) {
       tell(failureLines(`seed ${outcome.seed}`, outcome.failures));
-      tell([`    repeat it   npm run sim -- --seed ${outcome.seed}${overlay(settings)}`]);
+      tell([
+        `    repeat it   npm run sim -- --seed ${outcome.seed}${overlay(settings.variant, outcome.seed)}`,
+      ]);
       // The first of each kind: the others are most likely the same.
       const rules = outcome.failures.map(({ rule }) => rule).join(' ');
       if (settings.shrink && !shrunk.has(rules)) {
         shrunk.add(rules);
-        const failed = simulate(outcome.seed, { node: settings.node });
-        tell(shrinkToFile(failed, `seed-${outcome.seed}`, settings.shrinkMs, progress).map(indented));
+        const failed = simulateSeed(outcome.seed, settings.variant);
+        tell(
+          shrinkToFile(failed, settings.variant, `seed-${outcome.seed}`, settings.shrinkMs, progress).map(
+            indented,
+          ),
+        );
       }
     }
     progress(progressLine(tally, elapsedMs(), done(tally.seeds, elapsedMs())));
@@ -140,7 +159,7 @@ function one(
   else console.log(`hash ${hash}`);
   tell(failureLines(name, failures));
   if (settings.shrink && failures.length > 0)
-    tell(shrinkToFile(result, smaller, settings.shrinkMs, progress));
+    tell(shrinkToFile(result, settings.variant, smaller, settings.shrinkMs, progress));
   else if (settings.shrink) tell(['it does not fail: there is nothing to shrink']);
   return failures.length === 0;
 }
@@ -164,8 +183,12 @@ function tell(lines: readonly string[]): void {
 }
 
 /** What a command needs besides the seed to do the same. */
-function overlay({ node }: Settings): string {
-  return Object.keys(node).length === 0 ? '' : ` --node '${JSON.stringify(node)}'`;
+function overlay(variant: Variant, seed: number): string {
+  const { node } = variant;
+  const drawn = worldOf(variant, seed);
+  const from = drawn === 'swarm' ? '' : ` --world ${drawn}`;
+  const options = Object.keys(node).length === 0 ? '' : ` --node '${JSON.stringify(node)}'`;
+  return `${from}${options}${mutationsFlag(variant)}`;
 }
 
 function indented(line: string): string {
@@ -194,6 +217,19 @@ function nodeOptions(text: string): Partial<NodeOptions> {
     return JSON.parse(text) as Partial<NodeOptions>;
   } catch {
     throw new UsageError('--node is a JSON object of options');
+  }
+}
+
+function world(text: string): Variant['world'] {
+  if (text === 'all' || (WORLD_NAMES as readonly string[]).includes(text)) return text as WorldName | 'all';
+  throw new UsageError(`--world is one of ${WORLD_NAMES.join(', ')}, all`);
+}
+
+function mutations(text: string): Variant['mutations'] {
+  try {
+    return parseMutations(text);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 

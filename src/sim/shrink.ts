@@ -32,9 +32,10 @@ export interface ScenarioSize {
 
 /**
  * A candidate that does not fail may do so under another chance: leaving something out shifts the delays of all that
- * comes after it, and a race that was lost before is won. So each is tried with as many seeds.
+ * comes after it, and a race that was lost before is won. So each is tried with as many seeds, once what goes without
+ * that is gone: while a scenario is large its runs are slow.
  */
-const ATTEMPTS = 4;
+const ATTEMPTS = [1, 4];
 /** So long a cluster is left to be founded, before anything is done to it. */
 const BEGINNING_MS = 500;
 /** Make sense together only. */
@@ -71,6 +72,7 @@ class Shrinking {
   readonly #signatures: ReadonlySet<string>;
   #best: SimulationResult;
   #runs = 0;
+  #attempts = 1;
 
   constructor(failed: SimulationResult, options: ShrinkOptions) {
     this.#options = options;
@@ -79,19 +81,30 @@ class Shrinking {
   }
 
   run(): Shrunk {
-    // Whatever was needed before may be superfluous once something else is gone: until a whole round changes nothing.
-    let before: Scenario;
-    do {
-      before = this.#scenario;
-      this.#shortenTime();
-      this.#leaveOutFaults();
-      this.#leaveOutClients();
-      this.#leaveOutOperations();
-      this.#leaveOutNodes();
-      this.#simplify();
-    } while (this.#scenario !== before && !this.#options.isOver());
-    const isMinimal = this.#scenario === before && !this.#options.isOver();
-    return { scenario: this.#scenario, result: this.#best, runs: this.#runs, isMinimal };
+    for (const attempts of ATTEMPTS) {
+      this.#attempts = attempts;
+      // Whatever was needed before may be superfluous once something else is gone: until a round changes nothing.
+      let before: Scenario;
+      do {
+        before = this.#scenario;
+        this.#round();
+      } while (this.#scenario !== before && !this.#options.isOver());
+    }
+    return {
+      scenario: this.#scenario,
+      result: this.#best,
+      runs: this.#runs,
+      isMinimal: !this.#options.isOver(),
+    };
+  }
+
+  #round(): void {
+    this.#shortenTime();
+    this.#leaveOutClients();
+    this.#leaveOutFaults();
+    this.#leaveOutOperations();
+    this.#leaveOutNodes();
+    this.#simplify();
   }
 
   get #scenario(): Scenario {
@@ -102,7 +115,7 @@ class Shrinking {
   #try(candidate: Scenario): boolean {
     if (isSame(candidate, this.#scenario)) return false;
     const prng = new Prng(this.#runs + 1);
-    for (let attempt = 0; attempt < ATTEMPTS && !this.#options.isOver(); attempt += 1) {
+    for (let attempt = 0; attempt < this.#attempts && !this.#options.isOver(); attempt += 1) {
       const seed = attempt === 0 ? candidate.seed : prng.uint32();
       this.#runs += 1;
       const result = this.#options.run({ ...candidate, seed });
@@ -172,6 +185,8 @@ class Shrinking {
       { brokenMs: 500 },
     ];
     for (const change of usual) this.#try({ ...this.#scenario, ...change });
+    const { leaderShare, ...plain } = this.#scenario;
+    if (leaderShare !== undefined) this.#try(plain);
   }
 
   /** Leaves out ever smaller stretches of a list, as long as what remains still fails. */

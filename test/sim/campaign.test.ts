@@ -3,7 +3,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { NodeOptions } from '../../src/node/index.ts';
-import { runSeed, runSeeds } from '../../scripts/sim/seeds.ts';
+import { PLAIN, runSeed, runSeeds, type Variant } from '../../scripts/sim/seeds.ts';
+import { mutationsOf } from '../../src/base/mutations.ts';
 import { CampaignTally, type SeedOutcome } from '../../src/sim/campaign-tally.ts';
 
 const root = path.join(import.meta.dirname, '../..');
@@ -11,7 +12,12 @@ const run = promisify(execFile);
 
 async function collect(workers: number, seeds: number): Promise<SeedOutcome[]> {
   const outcomes: SeedOutcome[] = [];
-  for await (const outcome of runSeeds({ from: 1, node: {}, workers, isOver: (begun) => begun >= seeds })) {
+  for await (const outcome of runSeeds({
+    from: 1,
+    variant: PLAIN,
+    workers,
+    isOver: (begun) => begun >= seeds,
+  })) {
     outcomes.push(outcome);
   }
   return outcomes;
@@ -28,8 +34,8 @@ async function sim(...args: string[]): Promise<{ stdout: string; stderr: string;
 }
 
 /** Which seed notices does not matter here. */
-function failingSeed(node: Partial<NodeOptions>): number {
-  for (let seed = 1; ; seed += 1) if (runSeed({ seed, node }).failures.length > 0) return seed;
+function failingSeed(variant: Variant): number {
+  for (let seed = 1; ; seed += 1) if (runSeed({ seed, variant }).failures.length > 0) return seed;
 }
 
 describe('a campaign', () => {
@@ -39,11 +45,18 @@ describe('a campaign', () => {
     expect(one.map(({ seed }) => seed)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(new Set(one.map(({ hash }) => hash)).size).toBe(seeds);
     expect(other).toEqual(one);
-    expect(one[3]).toEqual(runSeed({ seed: 4, node: {} }));
+    expect(one[3]).toEqual(runSeed({ seed: 4, variant: PLAIN }));
+  });
+
+  test('may draw from directed worlds', async () => {
+    const { stdout, code } = await sim('--seed', '3', '--world', 'split');
+    expect(code).toBe(0);
+    expect(stdout).toContain(runSeed({ seed: 3, variant: { ...PLAIN, world: 'split' } }).hash);
+    expect(stdout).not.toContain(runSeed({ seed: 3, variant: PLAIN }).hash);
   });
 
   test('adds up what its seeds did', () => {
-    const outcome = runSeed({ seed: 1, node: {} });
+    const outcome = runSeed({ seed: 1, variant: PLAIN });
     const tally = new CampaignTally();
     tally.add(outcome);
     tally.add({ ...outcome, seed: 2, failures: [{ rule: 'stale-read', message: 'old', evidence: [] }] });
@@ -73,7 +86,7 @@ describe('a campaign', () => {
 
   test('shrinks what fails, and what is left fails again', async () => {
     const node = '{"durability":"unsafe-no-sync"}';
-    const seed = String(failingSeed(JSON.parse(node) as Partial<NodeOptions>));
+    const seed = String(failingSeed({ ...PLAIN, node: JSON.parse(node) as Partial<NodeOptions> }));
     const { stderr, code } = await sim(
       '--from',
       seed,
@@ -82,7 +95,7 @@ describe('a campaign', () => {
       '--node',
       node,
       '--shrink-seconds',
-      '5',
+      '2',
     );
     expect(code).toBe(1);
     expect(stderr).toContain(`npm run sim -- --seed ${seed} --node '${node}'`);
@@ -92,6 +105,17 @@ describe('a campaign', () => {
     expect(again.stderr).toContain('node-ended');
     const mended = await sim('--scenario', file, '--node', '{"durability":"quorum-sync"}');
     expect(mended.code).toBe(0);
+  });
+
+  test('shrinks what a wrong behaviour leads to, too', async () => {
+    const args = ['--mutations', 'reportsTimeoutAsRefused', '--shrink-seconds', '2'];
+    const seed = failingSeed({ ...PLAIN, mutations: mutationsOf(['reportsTimeoutAsRefused']) });
+    const { stderr, code } = await sim('--seeds', '1', '--from', String(seed), '--workers', '2', ...args);
+    expect(code).toBe(1);
+    const [, file = ''] = /--scenario (\S+) --mutations reportsTimeoutAsRefused/.exec(stderr) ?? [];
+    const again = await sim('--scenario', file, '--mutations', 'reportsTimeoutAsRefused');
+    expect(again.code).toBe(1);
+    expect((await sim('--scenario', file)).code).toBe(0);
   });
 
   test('says how it is used', async () => {

@@ -1,10 +1,28 @@
 import { describe, expect, test } from 'vitest';
 import type { PlannedFault, Scenario } from '../../src/sim/scenario.ts';
 import { shrink, signatureOf, sizeOf } from '../../src/sim/shrink.ts';
-import { simulate, type Failure, type SimulationResult } from '../../src/sim/simulation.ts';
+import {
+  simulate,
+  type Failure,
+  type SimulationOptions,
+  type SimulationResult,
+} from '../../src/sim/simulation.ts';
+import { mutationsOf } from '../../src/base/mutations.ts';
 import { drawScenario } from '../../src/sim/swarm.ts';
 
 const UNSYNCED = { durability: 'unsafe-no-sync' } as const;
+
+function firstFailing(
+  options: SimulationOptions,
+  isFit: (scenario: Scenario) => boolean = () => true,
+): SimulationResult {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    if (!isFit(drawScenario(seed))) continue;
+    const result = simulate(seed, options);
+    if (result.failures.length > 0) return result;
+  }
+  throw new Error('none of 40 seeds fails');
+}
 
 /** A world that fails where the given test says so, without being run. */
 function pretend(fails: (scenario: Scenario) => boolean): (scenario: Scenario) => SimulationResult {
@@ -20,11 +38,7 @@ function pretend(fails: (scenario: Scenario) => boolean): (scenario: Scenario) =
 
 describe('shrinking', () => {
   test('leaves out all that a failure does not need', () => {
-    const seed = [1, 2, 3, 4, 5, 6].find((each) => {
-      const { failures, scenario } = simulate(each, { node: UNSYNCED });
-      return failures.length > 0 && scenario.faults.length > 20;
-    });
-    const failed = simulate(seed ?? 0, { node: UNSYNCED });
+    const failed = firstFailing({ node: UNSYNCED }, ({ faults }) => faults.length > 20);
     const { scenario, result, isMinimal } = shrink(failed, {
       run: (candidate) => simulate(candidate),
       isOver: () => false,
@@ -41,6 +55,24 @@ describe('shrinking', () => {
     // And it is the variant that fails, not the world.
     expect(simulate(scenario, { node: { durability: 'quorum-sync' } }).failures).toEqual([]);
   });
+
+  test.each(['storesRetriesAgain', 'countsReadsByRecords'] as const)(
+    'leaves little of what %s leads to',
+    (mutation) => {
+      const mutations = mutationsOf([mutation]);
+      const failed = firstFailing({ mutations });
+      const { scenario, result } = shrink(failed, {
+        run: (candidate) => simulate(candidate, { mutations }),
+        isOver: () => false,
+      });
+      const [before, after] = [sizeOf(failed.scenario), sizeOf(scenario)];
+      expect(after.faults).toBeLessThanOrEqual(Math.min(5, before.faults));
+      expect(after.operations).toBeLessThan(before.operations / 5);
+      const signatures = failed.failures.map(signatureOf);
+      expect(result.failures.some((failure) => signatures.includes(signatureOf(failure)))).toBe(true);
+      expect(simulate(scenario).failures).toEqual([]);
+    },
+  );
 
   test('finds the few among many that are needed together', () => {
     const faults = Array.from(
@@ -69,7 +101,7 @@ describe('shrinking', () => {
   });
 
   test('gives what it has when time is up', () => {
-    const failed = simulate(2, { node: UNSYNCED });
+    const failed = firstFailing({ node: UNSYNCED });
     let left = 12;
     const { scenario, runs, isMinimal } = shrink(failed, {
       run: (candidate) => {
