@@ -288,6 +288,7 @@ class Node implements DledgerNode {
       transferTimeoutTicks: ticks(options.electionTimeoutMsMax),
       cacheBytesMax: options.cacheBytesMax,
       appendEntriesMax: options.appendEntriesMax,
+      inflightMessagesMax: options.inflightMessagesMax,
       priority: options.priority,
       mutations: options.mutations,
       bootstrap: { configuration: this.#foundingConfiguration() },

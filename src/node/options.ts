@@ -29,6 +29,8 @@ export interface NodeOptions {
   readonly cacheBytesMax: number;
   /** Most entries of one message to a follower. Default 4,096. */
   readonly appendEntriesMax: number;
+  /** Most messages with entries on their way to a follower. Default 64. */
+  readonly inflightMessagesMax: number;
   /** Largest batch a client may append, in bytes of its encoding. Default: room for one record of 1 MiB. */
   readonly batchBytesMax: number;
   /** Most batches one producer may have in flight. Default 8,192. */
@@ -59,6 +61,7 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   segmentBytes: 64 * 1024 * 1024,
   cacheBytesMax: 16 * 1024 * 1024,
   appendEntriesMax: 4096,
+  inflightMessagesMax: 64,
   batchBytesMax: LIMITS.batchBytesMax,
   inFlightMax: LIMITS.inFlightMax,
   checkpointEveryBytes: 64 * 1024 * 1024,
@@ -122,6 +125,7 @@ export function checkOptions(options: NodeOptions): void {
     'segmentBytes',
     'cacheBytesMax',
     'appendEntriesMax',
+    'inflightMessagesMax',
     'batchBytesMax',
     'inFlightMax',
     'checkpointEveryBytes',

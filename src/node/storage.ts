@@ -91,6 +91,7 @@ export function openStorage(
         tail: wal.tail(options.cacheBytesMax),
         commitIndex,
         configuration,
+        belongsToCluster: wal.identity.clusterId !== null,
         laterConfigurations: later.filter((entry) => entry.index > (configuration?.index ?? NO_INDEX)),
       },
       foundCluster: (clusterId) => refusing(options.dataDirectory, () => wal.setClusterId(clusterId)),

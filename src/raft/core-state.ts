@@ -89,7 +89,17 @@ export class CoreState {
     return this.#leadership;
   }
 
+  /**
+   * What founded its cluster was committed without this node's disk. It must not take itself for one of those who could
+   * found it: with a member whose disk was lost it would make a majority of the empty.
+   */
+  get lacksItsCluster(): boolean {
+    return this.options.recovered.belongsToCluster && !this.membership.founded && this.log.lastIndex === 0;
+  }
+
+  /** Null if this node may campaign. */
   get ineligibleWhy(): string | null {
+    if (this.lacksItsCluster) return 'it belongs to a cluster and has nothing of its log yet';
     return this.membership.ineligibleWhy;
   }
 

@@ -70,7 +70,7 @@ export class EarlyCampaign {
     const { membership } = this.#state;
     const refused = this.#refusedTicksLeft > 0 ? this.#refused : null;
     this.#refused = null;
-    if (membership.ineligibleWhy === null) {
+    if (this.#state.ineligibleWhy === null) {
       this.#running = true;
       this.#leader = leader;
       this.#rank = membership.rankOf(this.#state.id, leader);

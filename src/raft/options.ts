@@ -67,6 +67,8 @@ export interface Recovered {
   readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
   /** Configuration entries on disk after that one (or all, if there is none), ascending: they may yet commit. */
   readonly laterConfigurations: readonly Entry[];
+  /** This directory remembers its cluster's id: a configuration was committed, even if its entry is not on this disk. */
+  readonly belongsToCluster: boolean;
 }
 
 /** What does not depend on the node. */

@@ -251,7 +251,7 @@ export class RaftCore {
 
   status(): RaftStatus {
     const { log, membership, counters, leadership } = this.#state;
-    const { ineligibleWhy } = membership;
+    const { ineligibleWhy } = this.#state;
     return {
       id: this.id,
       role: this.role,

@@ -23,7 +23,11 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
   }
   const { ineligibleWhy } = membership;
   if (ineligibleWhy !== null) return { verdict: 'not-eligible', why: ineligibleWhy };
-  const isBlank = !membership.founded && log.lastIndex === 0;
+  if (state.lacksItsCluster && lastIndex === 0) {
+    // Whoever is elected must hold what founded the cluster.
+    return { verdict: 'log-behind', why: `the log of ${from} is empty, and this cluster is founded` };
+  }
+  const isBlank = !membership.founded && log.lastIndex === 0 && !state.lacksItsCluster;
   if (isBlank && lastIndex !== 0 && !state.options.mutations.countsWipedMembers) {
     // It may have belonged to a cluster and lost its disk with entries that it had acknowledged. Among nodes that are
     // all empty there is nothing that could have been lost.

@@ -6,6 +6,9 @@ import { FAULT_KINDS, type FaultKind, type PlannedFault, type Scenario } from '.
 import { exponential } from './swarm.ts';
 import type { Trace } from './trace.ts';
 
+/** What is known to be committed is on disk within 100 ms, unless the disk is slow. */
+const KNOWN_FOR_MS_MIN = 2000;
+
 /**
  * Breaks things by a plan, and mends them after a while. Each fault draws from its own seed alone. Whatever it does is something that the cluster must survive: it keeps
  * account of what is broken, so that a disk is wiped only while all that was ever acknowledged is on the others.
@@ -26,6 +29,8 @@ export class Nemesis {
   /** Each waits for the next one to do this, and strikes. */
   readonly #ambushes: Record<'vote' | 'election', ((id: string) => void)[]> = { vote: [], election: [] };
   #wiped: string | null = null;
+  /** Have seen a configuration committed, and when they did last. */
+  readonly #members = new Map<string, number>();
   #isActive = true;
   #isFounded: boolean;
 
@@ -59,6 +64,7 @@ export class Nemesis {
     const isVote = code === 'vote-cast' && fields['kind'] === 'vote' && fields['verdict'] === 'granted';
     if (isVote) this.#ambushes.vote.shift()?.(id);
     if (code === 'election-won') this.#ambushes.election.shift()?.(id);
+    if (code === 'configuration-committed') this.#members.set(id, this.#cluster.clock.monotonicMs());
   }
 
   /** Nothing is broken any more, and nothing will be: everybody runs. */
@@ -268,31 +274,39 @@ export class Nemesis {
   }
 
   /**
-   * A disk may be lost where everything acknowledged is on a majority without it: all others run and are connected,
-   * nobody was wiped and is not back in full, and the rest is a majority by itself.
+   * One disk may be lost at a time: what a majority held, a majority of the others still holds more than half of, and
+   * nobody is elected without a majority that the lost one does not belong to. The next goes only when the one before is
+   * back in full.
    */
   #wipe(id: string, prng: Prng): string | null {
     const cluster = this.#cluster;
-    if (cluster.ids.length < 3 || !this.#isWell()) return null;
+    if (cluster.ids.length < 3 || this.#cuts.size > 0 || this.#failing.size > 0) return null;
+    if (!this.#isFoundedWithout(id) || !this.#isBack(this.#wiped)) return null;
     this.#wiped = id;
+    this.#members.delete(id);
     cluster.wipe(id);
     this.#startLater(id, prng);
     return `wipe the disk of ${id}`;
   }
 
-  /** Nothing is broken, everybody is bound and holds all that anybody knows to be committed. */
-  #isWell(): boolean {
-    const cluster = this.#cluster;
-    if (this.#cuts.size > 0 || this.#failing.size > 0) return false;
-    if (cluster.ids.some((id) => cluster.machine(id).process?.isRunning !== true)) return false;
-    const cores = cluster.ids.map((id) => cluster.core(id));
+  /** All others are known to belong to the cluster: they know who counts. */
+  #isFoundedWithout(id: string): boolean {
+    return this.#cluster.ids.every((other) => other === id || this.#members.has(other));
+  }
+
+  /**
+   * It runs, counts, and holds all that anybody knows to be committed; and it has known for long enough that it counts to
+   * have it on its disk: a node that has to be told so after a start is none of those who could tell others.
+   */
+  #isBack(id: string | null): boolean {
+    if (id === null) return true;
+    const cores = this.#cluster.ids.map((each) => this.#cluster.core(each));
     const committed = Math.max(...cores.map((core) => core?.commitIndex ?? 0));
-    const isComplete = cores.every(
-      (core) =>
-        core !== null && core.durableIndex >= committed && core.commitIndex > 0 && core.status().eligible,
-    );
-    if (!isComplete) return false;
-    if (this.#wiped !== null) this.#trace.note('nemesis', `${this.#wiped} is back in full`);
+    const core = this.#cluster.core(id);
+    const knownForMs = this.#cluster.clock.monotonicMs() - (this.#members.get(id) ?? Infinity);
+    if (knownForMs < KNOWN_FOR_MS_MIN || this.#slow.has(id)) return false;
+    if (core === null || core.durableIndex < committed || !core.status().eligible) return false;
+    this.#trace.note('nemesis', `${id} is back in full`);
     this.#wiped = null;
     return true;
   }

@@ -3,7 +3,17 @@ import { FAULT_KINDS, type FaultKind, type PlannedClient, type Scenario } from '
 import { drawScenario, drawSizes, planAppends, planFaults, planReads } from './swarm.ts';
 
 /** Worlds that are drawn for something, where the swarm is drawn for everything. */
-export const WORLD_NAMES = ['swarm', 'churn', 'duel', 'split', 'round', 'lag', 'power', 'alone'] as const;
+export const WORLD_NAMES = [
+  'swarm',
+  'churn',
+  'duel',
+  'split',
+  'round',
+  'lag',
+  'power',
+  'alone',
+  'wiped',
+] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
 const DRAW: Record<WorldName, (seed: number) => Scenario> = {
@@ -15,6 +25,7 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   lag: drawLag,
   power: drawPower,
   alone: drawAlone,
+  wiped: drawWiped,
 };
 
 /** The same name and seed draw the same world. */
@@ -62,6 +73,7 @@ function drawChurn(seed: number): Scenario {
       electionTimeoutMsMin,
       electionTimeoutMsMax: electionTimeoutMsMin * 2,
       appendEntriesMax: prng.chance(0.5) ? prng.between(1, 4) : 4096,
+      inflightMessagesMax: prng.chance(0.5) ? prng.between(1, 4) : 64,
     },
     leaderShare: 0.3 + prng.fraction() / 2,
     payloadBytesMax: prng.chance(0.2) ? 4096 : base.payloadBytesMax,
@@ -82,11 +94,11 @@ function drawDuel(seed: number): Scenario {
     ...base,
     network: { latencyMsMin, latencyMsMax: latencyMsMin + 1, splitChance: 0 },
     diskMsSpread: 0.5,
-    node: { ...base.node, appendEntriesMax: 1 },
-    brokenMs: prng.between(30, 300),
+    node: { ...base.node, appendEntriesMax: 1, inflightMessagesMax: 1 },
+    brokenMs: prng.between(100, 400),
     leaderShare: 0.9,
     inFlightMax: 64,
-    faults: planFaults(prng.fork(), rates({ 'leader-crash': 4, isolate: 3 }), base.safetyMs),
+    faults: planFaults(prng.fork(), rates({ 'leader-crash': 5, isolate: 3 }), base.safetyMs),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 100, reads: 5 }),
   };
 }
@@ -99,7 +111,7 @@ function drawSplit(seed: number): Scenario {
     ...base,
     safetyMs: 8000,
     diskMsSpread: 1,
-    node: { heartbeatMs: 100, electionTimeoutMsMin: 300, electionTimeoutMsMax: 1500 },
+    node: { heartbeatMs: 100, electionTimeoutMsMin: 500, electionTimeoutMsMax: 1500 },
     brokenMs: prng.between(1000, 3000),
     leaderShare: 0.9,
     timeoutMsMax: 5000,
@@ -184,6 +196,18 @@ function drawAlone(seed: number): Scenario {
     payloadBytesMax: prng.between(0, 2000),
     faults: planFaults(prng.fork(), rates({ kill: 2, 'power-cut': 1, restart: 1 }), base.safetyMs),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 100 }),
+  };
+}
+
+/** Disks are lost while others are dead or behind. */
+function drawWiped(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  return {
+    ...base,
+    brokenMs: prng.between(50, 600),
+    faults: planFaults(prng.fork(), rates({ 'wiped-disk': 4, kill: 3, 'slow-disk': 1 }), base.safetyMs),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 5 }),
   };
 }
 

@@ -40,6 +40,25 @@ describe('before a cluster is founded', () => {
     expect(voter.disk.durableHardState).toEqual({ term: 7, votedFor: n3 });
   });
 
+  test('a node that belongs to one, and lost its log before it was synced, helps nobody to found another', () => {
+    const node = new Replica({ belongsToCluster: true });
+    node.tick(300);
+    expect(node.settle()).toEqual([]);
+    expect(node.core.status().ineligibleWhy).toContain('nothing of its log');
+    expect(oneOf('PreVoteResponse', node.hear(preVote(n2, n1, { term: 1, log: [] }))).verdict).toBe(
+      'log-behind',
+    );
+    expect(oneOf('RequestVoteResponse', node.hear(requestVote(n2, n1, { term: 1, log: [] }))).verdict).toBe(
+      'log-behind',
+    );
+    // Who has a log may have what founded it.
+    expect(oneOf('RequestVoteResponse', node.hear(requestVote(n3, n1, { term: 2, log }))).verdict).toBe(
+      'granted',
+    );
+    node.hear(appendEntries(n3, n1, { term: 2, log, after: 0, commit: 3 }));
+    expect(node.core.status().eligible).toBe(true);
+  });
+
   test('all bootstrap members count', () => {
     const founder = new Replica({ acquainted: false });
     becomeLeader(founder);

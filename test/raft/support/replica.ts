@@ -41,6 +41,7 @@ export interface ReplicaOptions {
   readonly bootstrap?: Configuration;
   readonly tailEntriesMax?: number;
   readonly hardStateTrusted?: boolean;
+  readonly belongsToCluster?: boolean;
   readonly raft?: Partial<RaftOptions>;
 }
 
@@ -154,7 +155,7 @@ export class Replica {
   }
 
   #startCore(): RaftCore {
-    const { acquainted = true, hardStateTrusted = true, raft = {} } = this.#options;
+    const { acquainted = true, hardStateTrusted = true, belongsToCluster = false, raft = {} } = this.#options;
     const core = new RaftCore({
       ...RAFT_DEFAULTS,
       id: this.id,
@@ -163,7 +164,11 @@ export class Replica {
       prng: new ConstantPrng(),
       bootstrap: { configuration: this.#options.bootstrap ?? bootstrapOf(this.members) },
       ...raft,
-      recovered: { ...this.disk.recovered(this.#options.tailEntriesMax), hardStateTrusted },
+      recovered: {
+        ...this.disk.recovered(this.#options.tailEntriesMax),
+        hardStateTrusted,
+        belongsToCluster,
+      },
     });
     for (const peer of this.members) {
       if (peer === this.id) continue;

@@ -103,6 +103,7 @@ export class TestDisk {
         committed === undefined
           ? null
           : { index: committed.index, value: decodeConfiguration(entryBody(committed)) },
+      belongsToCluster: false,
       laterConfigurations: configurations.filter((entry) => entry.index > (committed?.index ?? 0)),
     };
   }

@@ -58,6 +58,7 @@ export class ScenarioDisk {
         committed === null
           ? null
           : { index: committed.index, value: decodeConfiguration(entryBody(committed)) },
+      belongsToCluster: false,
       laterConfigurations: configurations.filter((entry) => entry.index > this.commitHint),
     };
   }
