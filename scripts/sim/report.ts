@@ -1,4 +1,4 @@
-import { MARKS, MARK_NAMES } from '../../src/base/marks.ts';
+import { GUARDS, MARKS, MARK_NAMES } from '../../src/base/marks.ts';
 import type { CampaignTally } from '../../src/sim/campaign-tally.ts';
 import { FAULT_KINDS } from '../../src/sim/scenario.ts';
 import type { Failure } from '../../src/sim/simulation.ts';
@@ -22,13 +22,14 @@ export function summaryLines(tally: CampaignTally, elapsedMs: number): string[] 
   const failed = tally.failed.map(({ seed }) => seed).join(' ');
   const faults = FAULT_KINDS.map((kind) => `${kind} ${count(tally.faults[kind])}`).join(', ');
   const taken = MARK_NAMES.filter((name) => tally.marks[name] > 0);
+  const guards = [...GUARDS].filter((name) => tally.marks[name] === 0).length;
   return [
     `seeds             ${count(tally.seeds)}, ${tally.failed.length} failed${failed === '' ? '' : `: ${failed}`}`,
     `simulated         ${duration(simulated)} in ${duration(seconds)}: ${(simulated / seconds).toFixed(0)} s a second`,
     `events            ${count(tally.events)}: ${count(tally.events / seconds)} a second`,
     `client operations ${count(tally.operations)}: ${count(tally.acknowledged)} appends acknowledged, ${count(tally.unknown)} of unknown outcome; ${count(tally.recordsRead)} records read`,
     `faults            ${faults}`,
-    `rare paths        ${taken.length} of ${MARK_NAMES.length} taken`,
+    `rare paths        ${taken.length} of ${MARK_NAMES.length} taken, ${guards} not that nothing is to take`,
     ...taken.map((name) => `  ${count(tally.marks[name]).padStart(11)}  ${name}`),
     ...tally.missed.map((name) => `  ${'never'.padStart(11)}  ${name}: ${MARKS[name]}`),
   ];

@@ -95,10 +95,9 @@ export const MARKS = {
   'wire.header-in-pieces': 'the header of a frame came in pieces',
   'wire.body-in-pieces': 'the body of a frame came in pieces',
   // The state machine.
-  'broker.duplicate-voided': 'a batch that was stored twice was voided when it was applied',
+  'broker.duplicate-voided': 'a batch that was in the log twice was voided when it was applied',
   'broker.batch-rejected':
-    'a batch that leaves a gap, or of an unknown producer, was voided when it was applied',
-  'broker.changed-while-frozen': 'a session changed while a checkpoint of it was being written',
+    'a batch in the log that leaves a gap, or of an unknown producer, was voided when it was applied',
   // Clients.
   'client.reconnected': 'a producer found a leader again',
   'client.resent': 'a batch was sent again',
@@ -116,6 +115,12 @@ export const MARKS = {
 } as const;
 
 export type Mark = keyof typeof MARKS;
+
+/**
+ * Those that stand behind another rule and are not taken while it holds: a leader does not propose what it knows, or
+ * cannot exclude, to be a duplicate or out of order. Nothing is missing where a campaign never took them.
+ */
+export const GUARDS: ReadonlySet<Mark> = new Set<Mark>(['broker.duplicate-voided', 'broker.batch-rejected']);
 
 export const MARK_NAMES: readonly Mark[] = Object.keys(MARKS) as Mark[];
 

@@ -1,6 +1,5 @@
 import { assert } from '../base/assert.ts';
 import type { ProducerStamp } from '../base/batch.ts';
-import { mark } from '../base/marks.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import { ResultWindow } from './result-window.ts';
@@ -232,11 +231,7 @@ export class ProducerSessions {
   }
 
   #preserve(session: ProducerSession): void {
-    for (const view of this.#views) {
-      if (!view.remaining.delete(session)) continue;
-      mark('broker.changed-while-frozen');
-      view.before.push(session.encode());
-    }
+    for (const view of this.#views) if (view.remaining.delete(session)) view.before.push(session.encode());
   }
 
   /** Makes room for one more session with so many results. */

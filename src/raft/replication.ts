@@ -107,7 +107,10 @@ export class Replication {
       peer.logReadFailed = true;
       return;
     }
-    if (peer.state === 'snapshot' || first.index !== peer.nextIndex) return;
+    if (peer.state === 'snapshot' || first.index !== peer.nextIndex) {
+      mark('raft.entries-read-in-vain');
+      return;
+    }
     const prevTerm = this.#state.log.termAt(first.index - 1);
     if (prevTerm === null || (peer.state === 'probe' && peer.probeOutstanding)) return;
     this.#send(peer, prevTerm, prevChecksum, entries, round);

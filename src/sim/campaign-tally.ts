@@ -1,4 +1,4 @@
-import { MARK_NAMES, type Mark } from '../base/marks.ts';
+import { GUARDS, MARK_NAMES, type Mark } from '../base/marks.ts';
 import { FAULT_KINDS, type FaultKind } from './scenario.ts';
 import type { Failure, SimulationResult } from './simulation.ts';
 
@@ -57,9 +57,9 @@ export class CampaignTally {
     this.failed.push({ seed: outcome.seed, rules: [...new Set(outcome.failures.map(({ rule }) => rule))] });
   }
 
-  /** Rare paths that no seed took. */
+  /** Rare paths that no seed took, without those that nothing is to take. */
   get missed(): Mark[] {
-    return MARK_NAMES.filter((name) => this.marks[name] === 0);
+    return MARK_NAMES.filter((name) => this.marks[name] === 0 && !GUARDS.has(name));
   }
 }
 

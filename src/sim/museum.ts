@@ -15,7 +15,7 @@ export interface Exhibit {
 
 export const EXHIBITS: readonly Exhibit[] = [
   { mutation: 'votesWithoutComparingLogs', world: 'churn', seed: 1, rules: ['invariant'] },
-  { mutation: 'acknowledgesBeforeSync', world: 'power', seed: 1, rules: ['invariant', 'acknowledged-lost'] },
+  { mutation: 'acknowledgesBeforeSync', world: 'power', seed: 43, rules: ['invariant', 'acknowledged-lost'] },
   { mutation: 'commitsWhatHeartbeatsSay', world: 'duel', seed: 7, rules: ['invariant'] },
   { mutation: 'truncatesOnAnyAppend', world: 'swarm', seed: 1, rules: ['invariant'] },
   { mutation: 'skipsNoop', world: 'swarm', seed: 1, rules: ['nobody-leads', 'clients-wait'] },

@@ -122,7 +122,7 @@ export class Nemesis {
         }
         return 'cut the power of all machines';
       case 'crash-point':
-        return cluster.isRunning(id) ? this.#crashInside(id, prng) : null;
+        return this.#crashInside(id, prng);
       case 'restart':
         if (!cluster.isRunning(id)) return null;
         cluster.shutDown(id, 500);
@@ -255,7 +255,8 @@ export class Nemesis {
     const cluster = this.#cluster;
     const disk = cluster.disk(id);
     const isPowerCut = prng.chance(0.7);
-    let left = prng.below(40);
+    // Whoever is dead is to die again as it recovers.
+    let left = prng.below(cluster.isRunning(id) ? 40 : 15);
     disk.onOperation = (operation) => {
       left -= 1;
       if (left >= 0) return;

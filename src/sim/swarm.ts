@@ -18,7 +18,7 @@ export function drawScenario(seed: number): Scenario {
   const prng = new Prng(seed);
   const timing = drawTiming(prng);
   const safetyMs = prng.between(3, 15) * 1000;
-  return {
+  const drawn = {
     seed,
     size: drawSize(prng),
     safetyMs,
@@ -31,11 +31,17 @@ export function drawScenario(seed: number): Scenario {
     faults: planFaults(prng.fork(), drawFaultRates(prng.fork()), safetyMs),
     clients: planClients(prng.fork(), safetyMs),
   };
+  return { ...drawn, node: { ...drawn.node, ...drawLimits(prng.fork()) } };
 }
 
 function drawSize(prng: Prng): number {
   const sizes = [3, 3, 3, 3, 3, 5, 5, 5, 1, 2, 4];
   return prng.chance(0.03) ? 7 : (sizes[prng.below(sizes.length)] as number);
+}
+
+/** So small now and then that some of what clients send is refused, though they do not know it beforehand. */
+function drawLimits(prng: Prng): Partial<NodeOptions> {
+  return prng.chance(0.1) ? { batchBytesMax: prng.between(300, 3000) } : {};
 }
 
 export function drawSizes(prng: Prng): Partial<NodeOptions> {
