@@ -97,7 +97,7 @@ export const MARKS = {
   // The state machine.
   'broker.duplicate-voided': 'a batch that was in the log twice was voided when it was applied',
   'broker.batch-rejected':
-    'a batch in the log that leaves a gap, or of an unknown producer, was voided when it was applied',
+    'a batch in the log that leaves a gap, of an unknown producer or for no queue, was voided when it was applied',
   // Clients.
   'client.reconnected': 'a producer found a leader again',
   'client.resent': 'a batch was sent again',

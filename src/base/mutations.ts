@@ -156,6 +156,34 @@ export const MUTATION_NAMES = [
   /** Answers are merged into one run although their indexes are not consecutive. */
   'mergesAnswersBlindly',
 
+  // Topics and groups.
+
+  /**
+   * A queue goes to its next owner at the moment somebody joins, while the last one still works on it: both deliver the
+   * same records. Had by RocketMQ, whose consumers each compute the assignment for themselves.
+   */
+  'handsQueuesOverAtOnce',
+  /**
+   * A position is taken from whoever sends it: one that lost the queue moves it under the hands of its owner. Had by
+   * RocketMQ's brokers, which keep what they are told.
+   */
+  'acceptsCommitsOfAnybody',
+  /** A commit that was overtaken by a later one moves the position back. Had by RocketMQ, which warns of it in a log. */
+  'takesLateCommits',
+  /** Joining or leaving loses the positions of queues that change hands: the next owner begins anew. Nobody that we know of shipped it. */
+  'losesPositionsAtHandOver',
+  /** A batch that is void uses up offsets: readers wait for records that never come. Nobody that we know of shipped it. */
+  'countsVoidedRecords',
+  /** A retry is answered with the queue's end instead of the offset that its first copy got. Nobody that we know of shipped it. */
+  'answersRetriesWithTheEnd',
+  /** A producer that writes to a second queue is forgotten in the first: a retry there is stored again. Nobody that we know of shipped it. */
+  'remembersOneQueueOnly',
+  /**
+   * Who gets which queue depends on what this process remembers: nodes disagree after a restart. Breaks the first rule
+   * of replicated state machines; NATS and others shipped its like (replicas whose state drifts apart).
+   */
+  'assignsFromMemory',
+
   // Frames.
 
   /**

@@ -10,6 +10,8 @@ export type Admission =
       readonly verdict: 'duplicate';
       readonly index: LogIndex;
       readonly term: Term;
+      /** Null in the raw log, and before the first copy is applied. */
+      readonly baseOffset: number | null;
       readonly committed: boolean;
     };
 
@@ -45,7 +47,8 @@ export class InFlightSequences {
 
   /** Judges a batch that would be proposed at `index`; an accepted one is remembered as proposed there. */
   admit(machine: StateMachine, stamp: ProducerStamp, queue: number, index: LogIndex, term: Term): Admission {
-    if (stamp.producerId === 0) return ACCEPT;
+    if (stamp.producerId === 0)
+      return queue === 0 || machine.queue(queue) !== null ? ACCEPT : { verdict: 'unknown-queue', queue };
     const track = this.#queues.get(queue)?.byProducer.get(stamp.producerId);
     const applied = machine.lastSequence(stamp.producerId, queue);
     if (track !== undefined) dropApplied(track, applied);
@@ -67,7 +70,7 @@ export class InFlightSequences {
     if (stamp.sequence > next) return { verdict: 'out-of-order', expected: next };
     const first = track.indexes[track.head + stamp.sequence - track.firstSequence];
     if (first === undefined) return { verdict: 'out-of-order', expected: next };
-    return { verdict: 'duplicate', index: first, term: track.term, committed: false };
+    return { verdict: 'duplicate', index: first, term: track.term, baseOffset: null, committed: false };
   }
 
   /** Leadership was lost, or a proposal refused: nothing is known to be in flight. */

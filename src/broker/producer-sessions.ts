@@ -2,13 +2,23 @@ import { assert } from '../base/assert.ts';
 import type { ProducerStamp } from '../base/batch.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { LogIndex, Term } from '../base/units.ts';
-import { ResultWindow } from './result-window.ts';
+import { FrozenViews } from './frozen-views.ts';
+import { ResultWindow, type StoredAt } from './result-window.ts';
+
+/** The stream that has no offsets. */
+const RAW_LOG = 0;
 
 /** What becomes of a batch. */
 export type Judgement =
   | { readonly verdict: 'accept' }
   /** It was stored before: this is where. */
-  | { readonly verdict: 'duplicate'; readonly index: LogIndex; readonly term: Term }
+  | {
+      readonly verdict: 'duplicate';
+      readonly index: LogIndex;
+      readonly term: Term;
+      /** Of its first record; null in the raw log. */
+      readonly baseOffset: number | null;
+    }
   | Rejection;
 
 /** Why a batch is not stored. */
@@ -18,14 +28,18 @@ export type Rejection =
   /** The producer is not known, or not any more. */
   | { readonly verdict: 'session-expired' }
   /** Another process took the producer over. */
-  | { readonly verdict: 'stale-epoch'; readonly epoch: number };
+  | { readonly verdict: 'stale-epoch'; readonly epoch: number }
+  /** There is no such queue, or its topic was deleted. */
+  | { readonly verdict: 'unknown-queue'; readonly queue: number }
+  /** A record for a queue is no message. */
+  | { readonly verdict: 'message-format' };
 
 const ACCEPT: Judgement = { verdict: 'accept' };
 const EXPIRED: Judgement = { verdict: 'session-expired' };
 
 export interface SessionLimits {
   readonly sessionsMax: number;
-  /** Results that all sessions together may have to remember: the sum of what they announced. 16 bytes each. */
+  /** Results that all sessions together may have to remember: about what they announced. 16 or 24 bytes each. */
   readonly resultsMax: number;
   /** By the time of entries, not by any clock. */
   readonly idleMsMax: number;
@@ -50,6 +64,7 @@ export class ProducerSession {
   /** Neighbours in the order of use; the table's own. */
   older: ProducerSession | null = null;
   newer: ProducerSession | null = null;
+  #capacity = 0;
 
   constructor(id: number, epoch: number, inFlightMax: number, index: LogIndex, time: number) {
     this.id = id;
@@ -71,19 +86,36 @@ export class ProducerSession {
     const last = window?.lastSequence ?? 0;
     if (stamp.sequence === last + 1) return ACCEPT;
     const stored = window?.resultOf(stamp.sequence) ?? null;
-    if (stored !== null) return { verdict: 'duplicate', index: stored.index, term: stored.term };
+    if (stored !== null) return { verdict: 'duplicate', ...stored };
     return { verdict: 'out-of-order', expected: last + 1 };
   }
 
-  accept(sequence: number, queue: number, index: LogIndex, term: Term, time: number): void {
+  accept(sequence: number, queue: number, at: StoredAt, time: number): void {
     let window = this.windows.get(queue);
     if (window === undefined) {
-      window = new ResultWindow(this.inFlightMax);
+      window = new ResultWindow(this.inFlightMax, queue !== RAW_LOG);
       this.windows.set(queue, window);
+      this.#capacity += window.capacity;
     }
-    window.accept(sequence, index, term);
-    this.lastUsedIndex = index;
+    const before = window.capacity;
+    window.accept(sequence, at);
+    this.#capacity += window.capacity - before;
+    this.lastUsedIndex = at.index;
     this.lastUsedTime = time;
+  }
+
+  /** The queues of a topic are gone: nobody will ask again. */
+  forgetQueues(first: number, count: number): void {
+    for (const [queue, window] of this.windows) {
+      if (queue < first || queue >= first + count) continue;
+      this.windows.delete(queue);
+      this.#capacity -= window.capacity;
+    }
+  }
+
+  /** What it counts for under `resultsMax`: what it announced, or, with many queues, what it has memory for. */
+  get weight(): number {
+    return Math.max(this.inFlightMax, this.#capacity);
   }
 
   /**
@@ -109,7 +141,8 @@ export class ProducerSession {
     return bytes;
   }
 
-  static decode(view: DataView, start: number): { session: ProducerSession; end: number } {
+  /** @param version of the checkpoint: the first one had no offsets. */
+  static decode(view: DataView, start: number, version: number): { session: ProducerSession; end: number } {
     const session = new ProducerSession(
       readUint53(view, start, RangeError),
       view.getUint32(start + 8, true),
@@ -121,19 +154,14 @@ export class ProducerSession {
     let offset = start + 40;
     for (let at = 0; at < queues; at += 1) {
       const queue = view.getUint32(offset, true);
-      const { window, end } = ResultWindow.decode(view, offset + 8, session.inFlightMax);
+      const hasOffsets = version > 1 && queue !== RAW_LOG;
+      const { window, end } = ResultWindow.decode(view, offset + 8, session.inFlightMax, hasOffsets);
       session.windows.set(queue, window);
+      session.#capacity += window.capacity;
       offset = end;
     }
     return { session, end: offset };
   }
-}
-
-/** A view of the table as it was at one moment, written out while the table goes on changing. */
-interface FrozenView {
-  readonly remaining: Set<ProducerSession>;
-  /** Sessions that changed before they were written: as they were. */
-  readonly before: Uint8Array[];
 }
 
 /**
@@ -146,7 +174,7 @@ interface FrozenView {
 export class ProducerSessions {
   readonly #limits: SessionLimits;
   readonly #sessions = new Map<number, ProducerSession>();
-  readonly #views = new Set<FrozenView>();
+  readonly #views = new FrozenViews<ProducerSession>((session) => session.encode());
   #oldest: ProducerSession | null = null;
   #newest: ProducerSession | null = null;
   #results = 0;
@@ -176,30 +204,35 @@ export class ProducerSessions {
   }
 
   /** For a batch that was judged acceptable just now. */
-  accept(stamp: ProducerStamp, queue: number, index: LogIndex, term: Term, time: number): void {
+  accept(stamp: ProducerStamp, queue: number, at: StoredAt, time: number): void {
     const session = this.#sessions.get(stamp.producerId);
     assert(session !== undefined, () => `batch of the unknown producer ${stamp.producerId} accepted`);
-    if (this.#views.size > 0) this.#preserve(session);
-    session.accept(stamp.sequence, queue, index, term, time);
-    if (session === this.#newest) return;
-    this.#unlink(session);
-    this.#link(session);
+    this.#views.preserve(session);
+    const before = session.weight;
+    session.accept(stamp.sequence, queue, at, time);
+    if (session !== this.#newest) {
+      this.#unlink(session);
+      this.#link(session);
+    }
+    if (session.weight === before) return;
+    this.#results += session.weight - before;
+    this.#trim();
+  }
+
+  /** The queues of a topic are gone. */
+  forgetQueues(first: number, count: number): void {
+    for (const session of this.#sessions.values()) {
+      if (session.windows.size === 0) continue;
+      this.#views.preserve(session);
+      this.#results -= session.weight;
+      session.forgetQueues(first, count);
+      this.#results += session.weight;
+    }
   }
 
   /** The sessions as they are now, encoded one at a time, whatever happens to the table meanwhile. */
-  *freeze(): Generator<Uint8Array> {
-    const view: FrozenView = { remaining: new Set(this.#sessions.values()), before: [] };
-    this.#views.add(view);
-    try {
-      for (const session of view.remaining) {
-        view.remaining.delete(session);
-        yield session.encode();
-        while (view.before.length > 0) yield view.before.pop() as Uint8Array;
-      }
-      while (view.before.length > 0) yield view.before.pop() as Uint8Array;
-    } finally {
-      this.#views.delete(view);
-    }
+  freeze(): IterableIterator<Uint8Array> {
+    return this.#views.freeze(this.#sessions.values());
   }
 
   /** Fills an empty table. The order of `sessions` does not matter. */
@@ -211,7 +244,7 @@ export class ProducerSessions {
 
   #add(session: ProducerSession): void {
     this.#sessions.set(session.id, session);
-    this.#results += session.inFlightMax;
+    this.#results += session.weight;
     this.#link(session);
   }
 
@@ -230,10 +263,6 @@ export class ProducerSessions {
     else session.newer.older = session.older;
   }
 
-  #preserve(session: ProducerSession): void {
-    for (const view of this.#views) if (view.remaining.delete(session)) view.before.push(session.encode());
-  }
-
   /** Makes room for one more session with so many results. */
   #evict(inFlightMax: number, now: number): void {
     const { sessionsMax, resultsMax, idleMsMax } = this.#limits;
@@ -242,9 +271,22 @@ export class ProducerSessions {
       if (oldest === null) return;
       const isFull = this.#sessions.size >= sessionsMax || this.#results + inFlightMax > resultsMax;
       if (!isFull && now - oldest.lastUsedTime <= idleMsMax) return;
-      this.#unlink(oldest);
-      this.#sessions.delete(oldest.id);
-      this.#results -= oldest.inFlightMax;
+      this.#drop(oldest);
     }
+  }
+
+  /** Somebody remembers more than before. Who was used longest ago goes, at last also who has too many queues alone. */
+  #trim(): void {
+    while (this.#results > this.#limits.resultsMax) {
+      const oldest = this.#oldest;
+      if (oldest === null || (oldest === this.#newest && oldest.windows.size < 2)) return;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(session: ProducerSession): void {
+    this.#unlink(session);
+    this.#sessions.delete(session.id);
+    this.#results -= session.weight;
   }
 }

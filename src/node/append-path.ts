@@ -384,6 +384,8 @@ export class AppendPath {
         }
         return;
       case 'none':
+      case 'done':
+      case 'refused':
         waiter.failed(requestId, errorInfo('INTERNAL', `entry ${entry.index} holds nothing`));
         return;
       case 'rejected':
@@ -428,5 +430,9 @@ function rejectionError(rejection: Rejection, stamp: ProducerStamp | null): Erro
       );
     case 'stale-epoch':
       return errorInfo('STALE_EPOCH', `${who} was taken over in epoch ${rejection.epoch}`);
+    case 'unknown-queue':
+      return errorInfo('UNKNOWN_TOPIC', `there is no queue ${rejection.queue}, or not any more`);
+    case 'message-format':
+      return errorInfo('MESSAGE_FORMAT', 'a record of the batch is no message');
   }
 }

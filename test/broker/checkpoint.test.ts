@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Entry } from '../../src/base/entry.ts';
 import { SESSION_LIMITS, StateMachine } from '../../src/broker/index.ts';
-import { Log, stamp } from './support/log.ts';
+import { Log, join, stamp, topic } from './support/log.ts';
+import { anyOrder, orderOf } from './support/orders.ts';
 
 /** Small, so that a short log meets them. */
 const LIMITS = { ...SESSION_LIMITS, sessionsMax: 4, resultsMax: 60, idleMsMax: 1000 };
@@ -14,10 +15,11 @@ const action = fc.oneof(
     /** Which of the producers opened so far, and how far from its next sequence. */
     producer: fc.nat(10),
     offset: fc.constantFrom(0, 0, 0, 0, -1, -3, 1),
-    queue: fc.constantFrom(0, 0, 3),
+    queue: fc.constantFrom(0, 0, 1, 2, 3),
     passesMs: fc.constantFrom(0, 0, 0, 400),
   }),
   fc.record({ type: fc.constant('noop' as const) }),
+  fc.record({ type: fc.constant('order' as const), order: anyOrder }),
 );
 
 /** Builds a log from actions, with a machine of its own to know what comes next. */
@@ -34,11 +36,18 @@ function build(actions: readonly (typeof action extends fc.Arbitrary<infer T> ? 
       const id = ids[step.producer % ids.length] ?? 0;
       const sequence = Math.max(0, machine.lastSequence(id, step.queue) + 1 + step.offset);
       machine.apply(log.batch(stamp(id, sequence), step.queue));
+    } else if (step.type === 'order') {
+      machine.apply(log.order(orderOf(step.order, machine)));
     } else {
       machine.apply(log.noop());
     }
   }
   return log.entries;
+}
+
+function counts(machine: StateMachine): number[] {
+  const { appliedIndex, producerCount, topicCount, queueCount, groupCount } = machine;
+  return [appliedIndex, machine.digest(), producerCount, topicCount, queueCount, groupCount];
 }
 
 function concatenate(chunks: Iterable<Uint8Array>): Uint8Array {
@@ -58,11 +67,7 @@ describe('a checkpoint', () => {
         const machine = new StateMachine(LIMITS);
         replay(entries.slice(0, at), machine);
         const restored = StateMachine.restore(concatenate(machine.checkpoint()), LIMITS);
-        expect([restored.appliedIndex, restored.digest(), restored.producerCount]).toEqual([
-          machine.appliedIndex,
-          machine.digest(),
-          machine.producerCount,
-        ]);
+        expect(counts(restored)).toEqual(counts(machine));
         expect(replay(entries.slice(at), restored)).toEqual(replay(entries.slice(at), machine));
         expect(restored.digest()).toBe(machine.digest());
         for (const { index } of entries) expect(restored.isVoided(index)).toBe(machine.isVoided(index));
@@ -145,6 +150,9 @@ describe('a checkpoint', () => {
     machine.apply(log.openProducer(4));
     machine.apply(log.batch(stamp(1, 1)));
     machine.apply(log.batch(stamp(1, 9)));
+    machine.apply(log.order(topic('t', 2)));
+    machine.apply(log.batch(stamp(1, 1), 2));
+    machine.apply(log.order(join('g', 'i', 't')));
     const good = concatenate(machine.checkpoint());
     for (let length = 0; length < good.length; length += 1) {
       expect(() => StateMachine.restore(good.subarray(0, length)), `${length} bytes`).toThrow(RangeError);
@@ -156,9 +164,9 @@ describe('a checkpoint', () => {
       return bytes;
     };
     expect(() => StateMachine.restore(changed(0, 0))).toThrow(/no checkpoint/);
-    expect(() => StateMachine.restore(changed(4, 2))).toThrow(/version 2/);
+    expect(() => StateMachine.restore(changed(4, 3))).toThrow(/version 3/);
     // Counts that lie.
-    for (const at of [20, 23, 24, 27])
+    for (const at of [20, 23, 24, 27, 28, 31, 32, 35])
       expect(() => StateMachine.restore(changed(at, 0x7f))).toThrow(RangeError);
   });
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { indexPlus, term } from '../../src/base/units.ts';
 import { InFlightSequences, StateMachine, type Admission } from '../../src/broker/index.ts';
-import { Log, stamp } from './support/log.ts';
+import { Log, stamp, topic } from './support/log.ts';
 
 /** A leader: admits, proposes, applies later. */
 class Leader {
@@ -64,10 +64,28 @@ describe('what a leader has in flight', () => {
     leader.send(id, 1);
     leader.send(id, 2);
     leader.apply(1);
-    expect(leader.send(id, 1)).toEqual({ verdict: 'duplicate', index: 2, term: 1, committed: true });
-    expect(leader.send(id, 2)).toEqual({ verdict: 'duplicate', index: 3, term: 1, committed: false });
+    expect(leader.send(id, 1)).toEqual({
+      verdict: 'duplicate',
+      index: 2,
+      term: 1,
+      baseOffset: null,
+      committed: true,
+    });
+    expect(leader.send(id, 2)).toEqual({
+      verdict: 'duplicate',
+      index: 3,
+      term: 1,
+      baseOffset: null,
+      committed: false,
+    });
     leader.applyAll();
-    expect(leader.send(id, 2)).toEqual({ verdict: 'duplicate', index: 3, term: 1, committed: true });
+    expect(leader.send(id, 2)).toEqual({
+      verdict: 'duplicate',
+      index: 3,
+      term: 1,
+      baseOffset: null,
+      committed: true,
+    });
   });
 
   test('refuses what the state machine would refuse', () => {
@@ -83,10 +101,17 @@ describe('what a leader has in flight', () => {
   test('keeps queues apart, and lets through what comes from nobody', () => {
     const leader = new Leader();
     const id = leader.open();
+    leader.log.order(topic('t', 7));
+    leader.applyAll();
     expect(leader.send(id, 1, 1, 0)).toEqual(ACCEPT);
     expect(leader.send(id, 1, 1, 7)).toEqual(ACCEPT);
     expect(leader.send(id, 3, 1, 7)).toEqual({ verdict: 'out-of-order', expected: 2 });
-    for (const sequence of [5, 5, 1]) expect(leader.send(0, sequence)).toEqual(ACCEPT);
+    for (const sequence of [5, 5, 1]) {
+      expect(leader.send(0, sequence)).toEqual(ACCEPT);
+      expect(leader.send(0, sequence, 1, 7)).toEqual(ACCEPT);
+    }
+    for (const sender of [0, id])
+      expect(leader.send(sender, 1, 1, 8)).toEqual({ verdict: 'unknown-queue', queue: 8 });
   });
 
   test('after a loss of leadership, and for one producer after a refusal, only what is applied is known', () => {

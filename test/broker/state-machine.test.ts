@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { term } from '../../src/base/units.ts';
 import { StateMachine, UnknownEntryKind, decodeCommand, encodeOpenProducer } from '../../src/broker/index.ts';
-import { Log, stamp } from './support/log.ts';
+import { Log, stamp, topic } from './support/log.ts';
 
 function opened(inFlightMax = 8): { log: Log; machine: StateMachine; id: number } {
   const log = new Log();
@@ -27,7 +27,7 @@ describe('the state machine', () => {
   test('accepts the next sequence, from 1 on', () => {
     const { log, machine, id } = opened();
     for (let sequence = 1; sequence <= 20; sequence += 1) {
-      expect(machine.apply(log.batch(stamp(id, sequence)))).toEqual({ result: 'accepted' });
+      expect(machine.apply(log.batch(stamp(id, sequence)))).toEqual({ result: 'accepted', baseOffset: null });
     }
     expect(machine.lastSequence(id, 0)).toBe(20);
     expect(machine.lastSequence(id, 1)).toBe(0);
@@ -39,7 +39,12 @@ describe('the state machine', () => {
     machine.apply(first);
     log.term = term(5);
     const copy = log.batch(stamp(id, 1));
-    expect(machine.apply(copy)).toEqual({ result: 'duplicate', index: first.index, term: 1 });
+    expect(machine.apply(copy)).toEqual({
+      result: 'duplicate',
+      index: first.index,
+      term: 1,
+      baseOffset: null,
+    });
     expect(machine.isVoided(copy.index)).toBe(true);
     expect(machine.isVoided(first.index)).toBe(false);
   });
@@ -57,6 +62,7 @@ describe('the state machine', () => {
           verdict: 'duplicate',
           index: indexes.get(earlier),
           term: 1,
+          baseOffset: null,
         });
       }
     }
@@ -75,7 +81,7 @@ describe('the state machine', () => {
       rejection: { verdict: 'out-of-order', expected: 1 },
     });
     expect(machine.isVoided(early.index)).toBe(true);
-    expect(machine.apply(log.batch(stamp(id, 1)))).toEqual({ result: 'accepted' });
+    expect(machine.apply(log.batch(stamp(id, 1)))).toEqual({ result: 'accepted', baseOffset: null });
   });
 
   test('refuses producers it does not know, and epochs that are not the present one', () => {
@@ -93,14 +99,15 @@ describe('the state machine', () => {
   test('takes what comes from nobody in particular as it comes', () => {
     const { log, machine } = opened();
     for (const sequence of [0, 0, 7])
-      expect(machine.apply(log.batch(stamp(0, sequence)))).toEqual({ result: 'accepted' });
+      expect(machine.apply(log.batch(stamp(0, sequence)))).toEqual({ result: 'accepted', baseOffset: null });
   });
 
   test('sequences of different queues have nothing to do with each other', () => {
     const { log, machine, id } = opened();
+    machine.apply(log.order(topic('t', 4)));
     machine.apply(log.batch(stamp(id, 1), 0));
-    expect(machine.apply(log.batch(stamp(id, 1), 4))).toEqual({ result: 'accepted' });
-    expect(machine.apply(log.batch(stamp(id, 2), 0))).toEqual({ result: 'accepted' });
+    expect(machine.apply(log.batch(stamp(id, 1), 4))).toEqual({ result: 'accepted', baseOffset: 0 });
+    expect(machine.apply(log.batch(stamp(id, 2), 0))).toEqual({ result: 'accepted', baseOffset: null });
     expect(machine.apply(log.batch(stamp(id, 3), 4)).result).toBe('rejected');
   });
 
