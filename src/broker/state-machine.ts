@@ -234,7 +234,8 @@ export class StateMachine {
     const queue = entryQueue(entry);
     if (queue === 0 && stamp.producerId === 0) return ACCEPTED;
     const judgement = this.judge(stamp, queue);
-    if (judgement.verdict === 'duplicate' && this.#mutations.storesRetriesAgain) return ACCEPTED;
+    if (judgement.verdict === 'duplicate' && this.#mutations.storesRetriesAgain)
+      return accepted(this.#baseOffset(entry, queue));
     if (judgement.verdict === 'duplicate') {
       this.#voided.push(entry.index);
       mark('broker.duplicate-voided');
@@ -248,13 +249,17 @@ export class StateMachine {
     if (judgement.verdict !== 'accept') return this.#reject(entry, judgement);
     // A leader has looked already. Should it not have, every node finds the same.
     if (queue !== 0 && !isMessageBatch(entryBody(entry))) return this.#reject(entry, MESSAGE_FORMAT);
-    const baseOffset = queue === 0 ? null : this.#topics.append(queue, entryRecordCount(entry));
+    const baseOffset = this.#baseOffset(entry, queue);
     if (this.#mutations.remembersOneQueueOnly && queue !== 0) this.#sessions.forgetQueues(1, queue - 1);
     if (stamp.producerId !== 0) {
       const at = { index: entry.index, term: entry.term, baseOffset };
       this.#sessions.accept(stamp, queue, at, entryTime(entry));
     }
-    return baseOffset === null ? ACCEPTED : { result: 'accepted', baseOffset };
+    return accepted(baseOffset);
+  }
+
+  #baseOffset(entry: Entry, queue: number): number | null {
+    return queue === 0 ? null : this.#topics.append(queue, entryRecordCount(entry));
   }
 
   #reject(entry: Entry, rejection: Rejection): ApplyResult {
@@ -373,6 +378,11 @@ const REFUSAL_CODES: readonly RefusalCode[] = [
   'OFFSET_OUT_OF_RANGE',
   'LIMIT_EXCEEDED',
 ];
+
+/** In the raw log the same object for all: there are millions of them. */
+function accepted(baseOffset: number | null): ApplyResult {
+  return baseOffset === null ? ACCEPTED : { result: 'accepted', baseOffset };
+}
 
 function done(outcome: CommandOutcome, regrouped: readonly string[] = []): ApplyResult {
   return { result: 'done', outcome, regrouped };

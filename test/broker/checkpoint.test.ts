@@ -144,6 +144,38 @@ describe('a checkpoint', () => {
     }
   });
 
+  test('of version 1, before there were topics, is still read', () => {
+    const log = new Log();
+    const machine = new StateMachine();
+    machine.apply(log.openProducer(4));
+    machine.apply(log.batch(stamp(1, 1)));
+    machine.apply(log.batch(stamp(1, 9)));
+    const now = concatenate(machine.checkpoint());
+    // It had a zero where there are now the numbers of topics, groups and the next queue.
+    const old = Uint8Array.from([...now.subarray(0, 28), 0, 0, 0, 0, ...now.subarray(40)]);
+    old[4] = 1;
+    const restored = StateMachine.restore(old);
+    expect(counts(restored)).toEqual(counts(machine));
+    expect(restored.isVoided(machine.appliedIndex)).toBe(true);
+    const rest = [log.batch(stamp(1, 1)), log.batch(stamp(1, 2)), log.order(topic('t', 1))];
+    expect(replay(rest, restored)).toEqual(replay(rest, machine));
+    expect(restored.digest()).toBe(machine.digest());
+  });
+
+  test('that is given up early costs nothing from then on', () => {
+    const log = new Log();
+    const machine = new StateMachine();
+    machine.apply(log.order(topic('t', 2)));
+    const [begun, never] = [machine.checkpoint(), machine.checkpoint()].map((one) => one[Symbol.iterator]());
+    expect(begun?.next().done).toBe(false);
+    for (const chunks of [begun, never]) {
+      chunks?.return?.();
+      expect(chunks?.next().done).toBe(true);
+    }
+    machine.apply(log.batch(stamp(0, 0), 1));
+    expect(StateMachine.restore(concatenate(machine.checkpoint())).queue(1)?.endOffset).toBe(1);
+  });
+
   test('of anything else is refused', () => {
     const log = new Log();
     const machine = new StateMachine();
