@@ -66,6 +66,13 @@ export const MARKS = {
   'wal.sync-failed': 'a sync failed, and the log ended with it',
   'wal.write-failed': 'a write failed, and the log ended with it',
   'wal.disk-full': 'the disk was full, and the log ended with it',
+  // Consume queues and the key index.
+  'queue.rebuilt-at-start': 'a start found units missing that a checkpoint counts on',
+  'queue.unit-damaged': 'a unit that was read did not verify, or its file was gone',
+  'queue.rebuilt': 'the units of a queue were made again from the log',
+  'queue.run-damaged': 'a run of keys did not verify, or its file was gone',
+  'queue.keys-rebuilt': 'keys were made again from the log',
+  'queue.runs-merged': 'a small run of keys was written again with what had come since',
   // The node.
   'node.checkpoint-restored': 'a start restored the state from a checkpoint',
   'node.applied-from-disk': 'committed entries were read back from disk to be applied',
