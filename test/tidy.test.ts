@@ -17,9 +17,10 @@ const floors: Record<string, readonly string[]> = {
   wire: ['base'],
   node: ['base', 'broker', 'queue', 'raft', 'wal', 'wire'],
   client: ['base', 'platform', 'wire'],
+  sink: ['base', 'client'],
   check: ['base'],
   sim: ['base', 'broker', 'check', 'client', 'node', 'raft', 'wal', 'wire'],
-  cli: ['base', 'client', 'node', 'platform', 'wal', 'wire'],
+  cli: ['base', 'client', 'node', 'platform', 'sink', 'wal', 'wire'],
 };
 
 const linesMax = 700;

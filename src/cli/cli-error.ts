@@ -1,5 +1,6 @@
 import { DledgerError } from '../client/index.ts';
 import { NodeError } from '../node/index.ts';
+import { SinkError } from '../sink/errors.ts';
 import { ExitCode } from './exit-code.ts';
 
 /** An error for the person at the command line: what was wrong, and what to do next. */
@@ -57,6 +58,13 @@ export function asCliError(error: unknown): CliError | null {
       cause: error,
     });
   }
+  if (error instanceof SinkError) {
+    return new CliError(error.code, SINK_EXIT_CODES[error.code], error.message, {
+      next: error.hint,
+      retryable: error.code === 'REDIS_UNREACHABLE',
+      cause: error,
+    });
+  }
   return null;
 }
 
@@ -67,6 +75,20 @@ const NODE_EXIT_CODES: Partial<Record<NodeError['code'], ExitCode>> = {
   DISK_FULL: ExitCode.notNow,
   UNKNOWN_ENTRY: ExitCode.internal,
   INVARIANT: ExitCode.internal,
+};
+
+const SINK_EXIT_CODES: Record<SinkError['code'], ExitCode> = {
+  BAD_URL: ExitCode.usage,
+  REDIS_UNREACHABLE: ExitCode.unreachable,
+  REDIS_AUTH: ExitCode.unreachable,
+  REDIS_READONLY: ExitCode.notNow,
+  REDIS_CLUSTER: ExitCode.usage,
+  REDIS_REFUSED: ExitCode.notNow,
+  KEY_IN_USE: ExitCode.refused,
+  STRAY_STREAM: ExitCode.refused,
+  STREAM_CONFLICT: ExitCode.refused,
+  WRONG_SOURCE: ExitCode.refused,
+  FENCED: ExitCode.refused,
 };
 
 function clientExitCode(error: DledgerError): ExitCode {

@@ -16,6 +16,7 @@ import { nodeDrain, nodeKill, nodePause, nodeResume } from './commands/node-acti
 import { nodeRestart } from './commands/node-restart.ts';
 import { nodeStatus } from './commands/node-status.ts';
 import { read } from './commands/read.ts';
+import { sinkRedis } from './commands/sink-redis.ts';
 import { start } from './commands/start.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   start,
   append,
   read,
+  sinkRedis,
   clusterStatus,
   clusterHealth,
   clusterMembers,

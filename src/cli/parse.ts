@@ -43,6 +43,7 @@ const GROUPS: Record<string, string> = {
   cluster: 'look at a cluster, and decide who leads it',
   node: 'act on one node of the cluster that `up` runs',
   log: 'look at the files of a log, offline',
+  sink: 'bring the log into another system, each record once',
 };
 
 const SHELLS = ['bash', 'zsh'];
