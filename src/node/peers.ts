@@ -43,11 +43,17 @@ interface Peer {
   /** The incarnation whose messages are believed. */
   known: Incarnation | null;
   roundTripMs: number | null;
+  /** In a row, and since when. */
   refusals: number;
+  refusedSinceMs: number;
+  /** When the connections with it were last made anew because somebody else claimed to be this peer. */
+  doubtedAtMs: number;
 }
 
-/** So many refusals in a row, with growing pauses between them, are no passing state of a restart. */
+/** So many refusals in a row, over so long, are no passing state of a restart. */
 const REFUSALS_FATAL = 4;
+const REFUSALS_FATAL_MS = 2000;
+const DOUBT_PAUSE_MS = 1000;
 
 /** The other nodes: two lanes out to each, their lanes in, and who they are. */
 export class Peers {
@@ -93,6 +99,8 @@ export class Peers {
       known: null,
       roundTripMs: null,
       refusals: 0,
+      refusedSinceMs: 0,
+      doubtedAtMs: Number.NEGATIVE_INFINITY,
     };
     this.#peers.set(id, peer);
     this.#byIndex.push(peer);
@@ -229,10 +237,12 @@ export class Peers {
     const isAnswering = peer.links.control.isAnswering || peer.links.bulk.isAnswering;
     if (isAnswering && peer.answered !== null && peer.answered.incarnation !== hello.incarnation) {
       mark('node.duplicate-node-refused');
-      return errorInfo(
+      const refusal = errorInfo(
         'DUPLICATE_NODE',
         `another ${id} runs at ${peer.address} (incarnation ${peer.answered.incarnation}): two nodes were started with one id`,
       );
+      this.#doubt(peer);
+      return refusal;
     }
     const bound = this.#boundIncarnation(id);
     if (peer.answered?.incarnation !== hello.incarnation && bound !== null && bound !== hello.incarnation) {
@@ -244,6 +254,18 @@ export class Peers {
       );
     }
     return null;
+  }
+
+  /**
+   * Two claim to be this peer. A connection whose other end lost its power looks alive for a while: dialled anew, the one
+   * that answers at the peer's own address is right.
+   */
+  #doubt(peer: Peer): void {
+    const now = this.#ports.clock.monotonicMs();
+    if (now - peer.doubtedAtMs < DOUBT_PAUSE_MS) return;
+    peer.doubtedAtMs = now;
+    peer.links.control.reset();
+    peer.links.bulk.reset();
   }
 
   #clusterRefusal(theirs: string | null): ErrorInfo | null {
@@ -312,6 +334,8 @@ export class Peers {
 
   #onRefused(id: NodeId, _lane: Lane, error: ErrorInfo): void {
     const peer = this.#peer(id);
+    const now = this.#ports.clock.monotonicMs();
+    if (peer.refusals === 0) peer.refusedSinceMs = now;
     peer.refusals += 1;
     this.#handlers.notice('refused-by-peer', `${id} refuses this node: ${error.message}`, {
       peer: id,
@@ -319,7 +343,8 @@ export class Peers {
     });
     const forWhatWeAre =
       error.code === 'DUPLICATE_NODE' || error.code === 'WRONG_CLUSTER' || error.code === 'WRONG_NODE';
-    if (forWhatWeAre && peer.refusals >= REFUSALS_FATAL) this.#handlers.turnedAway(id, error);
+    const isLasting = peer.refusals >= REFUSALS_FATAL && now - peer.refusedSinceMs >= REFUSALS_FATAL_MS;
+    if (forWhatWeAre && isLasting) this.#handlers.turnedAway(id, error);
   }
 
   #link(id: NodeId, lane: Lane, address: HostPort): PeerLink {

@@ -82,6 +82,7 @@ export class CrashableDisk implements Disk {
   #completions: Completion[] = [];
   readonly #locks = new Set<string>();
   readonly #faults: Fault[] = [];
+  #isFull = false;
   /** Counts crashes: an open file of an earlier life is dead. */
   #life = 0;
 
@@ -161,6 +162,7 @@ export class CrashableDisk implements Disk {
   }
 
   spaceSync(_path: string): { readonly freeBytes: number; readonly totalBytes: number } {
+    if (this.#isFull) return { freeBytes: 0, totalBytes: this.#totalBytes };
     let used = 0;
     for (const inode of this.#names.values()) used += inode.size;
     return { freeBytes: Math.max(0, this.#totalBytes - used), totalBytes: this.#totalBytes };
@@ -234,7 +236,12 @@ export class CrashableDisk implements Disk {
     this.#faults.push({ kind: 'write', matches, code, left: afterBytes });
   }
 
-  /** Heals: later operations succeed again. */
+  /** No file can grow any more, until there is room again: what lies there already can be written over. */
+  setFull(isFull: boolean): void {
+    this.#isFull = isFull;
+  }
+
+  /** Heals: later operations succeed again. A disk that is full stays so. */
   clearFaults(): void {
     this.#faults.length = 0;
   }
@@ -247,6 +254,11 @@ export class CrashableDisk implements Disk {
   /** Cuts a file at rest. */
   shrink(path: string, bytes: number): void {
     this.#inodeAt(path).shrink(bytes);
+  }
+
+  /** All files, by path. */
+  get paths(): string[] {
+    return [...this.#names.keys()].sort();
   }
 
   /** What a process would read now. */
@@ -287,7 +299,7 @@ export class CrashableDisk implements Disk {
     };
     const write = (chunk: Uint8Array, position: number): DiskError | null => {
       assert(writable, `${path} is open for reading`);
-      const { room, code } = this.#roomToWrite(path, chunk.length);
+      const { room, code } = this.#roomToWrite(path, chunk.length, inode.size - position);
       const written = room === chunk.length ? chunk : chunk.subarray(0, room);
       inode.write(written, position);
       this.#onWritten?.(path, position, written);
@@ -397,7 +409,9 @@ export class CrashableDisk implements Disk {
       throw new DiskError(operation, path, 'ENOENT', 'no such directory');
   }
 
-  #roomToWrite(path: string, bytes: number): { room: number; code: string | null } {
+  /** @param inPlace bytes from there to the end of the file. */
+  #roomToWrite(path: string, bytes: number, inPlace: number): { room: number; code: string | null } {
+    if (this.#isFull && bytes > inPlace) return { room: Math.max(0, inPlace), code: 'ENOSPC' };
     for (const fault of this.#faults) {
       if (fault.kind !== 'write' || !fault.matches(path)) continue;
       if (bytes > fault.left) {

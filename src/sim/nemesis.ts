@@ -1,7 +1,12 @@
 import { Prng } from '../base/prng.ts';
+import type { NodeId } from '../base/units.ts';
+import { RequestChannel, type Request } from '../client/request-channel.ts';
+import { decodeTransferred, encodeTransferLeadership, type Transferred } from '../wire/client-codec.ts';
+import { FrameKind } from '../wire/frame.ts';
 import type { NodeError, NodeEvent } from '../node/index.ts';
 import { SimulatedCrash } from './crashable-disk.ts';
-import type { SimulatedCluster } from './simulated-cluster.ts';
+import { damage } from './rot.ts';
+import { NODE_PORT, type SimulatedCluster } from './simulated-cluster.ts';
 import { FAULT_KINDS, type FaultKind, type PlannedFault, type Scenario } from './scenario.ts';
 import { exponential } from './swarm.ts';
 import type { Trace } from './trace.ts';
@@ -9,9 +14,19 @@ import type { Trace } from './trace.ts';
 /** What is known to be committed is on disk within 100 ms, unless the disk is slow. */
 const KNOWN_FOR_MS_MIN = 2000;
 
+/** What a node says that finds what lies on its disk damaged. */
+const ROT_CODES: ReadonlySet<string> = new Set([
+  'LOG_ROT',
+  'DATA_NOT_OURS',
+  'DATA_VERSION',
+  'DATA_OF_ANOTHER_NODE',
+  'DATA_OF_ANOTHER_CLUSTER',
+]);
+
 /**
- * Breaks things by a plan, and mends them after a while. Each fault draws from its own seed alone. Whatever it does is something that the cluster must survive: it keeps
- * account of what is broken, so that a disk is wiped only while all that was ever acknowledged is on the others.
+ * Breaks things by a plan, and mends them after a while. Each fault draws from its own seed alone. Whatever it does is
+ * something that the cluster must survive: it keeps account of what is broken, so that a disk is wiped or damaged only
+ * while all that was ever acknowledged is on the others.
  */
 export class Nemesis {
   readonly counts: Record<FaultKind, number>;
@@ -28,9 +43,16 @@ export class Nemesis {
   readonly #leaving = new Set<string>();
   /** Each waits for the next one to do this, and strikes. */
   readonly #ambushes: Record<'vote' | 'election', ((id: string) => void)[]> = { vote: [], election: [] };
+  /** Disks that are full, or were a moment ago: their nodes may end. */
+  readonly #full = new Set<string>();
+  /** Disks that were damaged at rest. Their nodes may refuse to go on, whenever they find it, and are then wiped. */
+  readonly #rotten = new Set<string>();
+  /** The one that lost its disk, or part of it, and is not back in full. */
   #wiped: string | null = null;
   /** Have seen a configuration committed, and when they did last. */
   readonly #members = new Map<string, number>();
+  /** Nodes that count, by their own word, and have not lost their disk since. */
+  readonly #joined = new Set<string>();
   #isActive = true;
   #isFounded: boolean;
 
@@ -54,9 +76,17 @@ export class Nemesis {
 
   /** A process ended by itself. @returns whether that was to be expected. */
   onFatal(id: string, error: NodeError): boolean {
-    const isExpected = this.#failing.has(id) && (error.code === 'DISK_FAILED' || error.code === 'DISK_FULL');
-    if (isExpected && this.#isActive) this.#startLater(id, this.#failing.get(id) as Prng);
-    return isExpected;
+    if (this.#rotten.has(id) && ROT_CODES.has(error.code)) {
+      this.#trace.note('nemesis', `${id} found its disk damaged (${error.code}): it gets another one`);
+      this.#lose(id);
+      this.#rotten.delete(id);
+      this.#startSoon(id, new Prng(error.message.length));
+      return true;
+    }
+    const isFull = this.#full.has(id) && error.code === 'DISK_FULL';
+    const hasFailed = this.#failing.has(id) && (error.code === 'DISK_FAILED' || error.code === 'DISK_FULL');
+    if (isFull || hasFailed) this.#startSoon(id, this.#failing.get(id) ?? new Prng(this.#full.size));
+    return isFull || hasFailed;
   }
 
   /** Something happened at a node: somebody may have waited for it. */
@@ -67,18 +97,68 @@ export class Nemesis {
     if (code === 'configuration-committed') this.#members.set(id, this.#cluster.clock.monotonicMs());
   }
 
+  /**
+   * From now on nothing more breaks. A majority is healed, and the rest stays as broken as can be: dead, stopped, or cut
+   * off from everybody.
+   * @returns the majority; null where none could be expected to do anything without the others: nodes that nobody knows
+   * yet, or that lost their disks, do not count until a majority without them has agreed.
+   */
+  healMajority(prng: Prng): readonly string[] | null {
+    const cluster = this.#cluster;
+    this.#noteJoined();
+    if (this.#wiped !== null || this.#rotten.size > 0) return null;
+    this.#isActive = false;
+    const majority = Math.floor(cluster.ids.length / 2) + 1;
+    const able = cluster.ids.filter((id) => this.#joined.has(id));
+    if (able.length < majority) return null;
+    const core: string[] = [];
+    const size = prng.between(majority, Math.min(able.length, Math.max(majority, cluster.ids.length - 1)));
+    while (core.length < size) core.push(...able.splice(prng.below(able.length), 1));
+    const rest = cluster.ids.filter((id) => !core.includes(id));
+    this.#mendNetwork();
+    for (const id of core) this.#mendMachine(id);
+    for (const id of rest) {
+      const how = prng.below(3);
+      if (how === 0) cluster.kill(id);
+      else if (how === 1) cluster.stop(id);
+      for (const host of this.#hosts.filter((other) => other !== id)) {
+        cluster.network.cut(id, host);
+        cluster.network.cut(host, id);
+      }
+    }
+    this.#trace.note('nemesis', `[${core.join(' ')}] are healed, [${rest.join(' ')}] stay broken`);
+    return core;
+  }
+
   /** Nothing is broken any more, and nothing will be: everybody runs. */
   end(): void {
     this.#isActive = false;
     this.#trace.note('nemesis', 'everything is healed');
+    this.#mendNetwork();
+    for (const id of this.#cluster.ids) {
+      // What lies on a damaged disk and was not found yet is found by whoever reads it one day.
+      if (this.#rotten.delete(id)) this.#lose(id);
+      this.#mendMachine(id);
+    }
+  }
+
+  #mendNetwork(): void {
     this.#cluster.network.healAll();
     this.#cuts.clear();
     this.#slow.clear();
-    for (const id of this.#cluster.ids) {
-      this.#start(id);
-      this.#mendDisk(id);
-      this.#cluster.continue(id);
-    }
+  }
+
+  #mendMachine(id: string): void {
+    this.#cluster.disk(id).setFull(false);
+    this.#start(id);
+    this.#mendDisk(id);
+    this.#cluster.continue(id);
+  }
+
+  /** It ended by itself. Where everything is to be healed already, at once. */
+  #startSoon(id: string, prng: Prng): void {
+    if (this.#isActive) this.#startLater(id, prng);
+    else this.#cluster.clock.setTimer(1, () => this.#start(id));
   }
 
   #later(delayMs: number, callback: () => void): void {
@@ -94,6 +174,7 @@ export class Nemesis {
   #inflict({ kind, seed }: PlannedFault): void {
     this.#isFounded ||= this.#cluster.ids.some((id) => (this.#cluster.core(id)?.commitIndex ?? 0) > 0);
     if (!this.#isFounded) return;
+    this.#noteJoined();
     const prng = new Prng(seed);
     const what = this.#do(kind, this.#victim(prng), prng);
     if (what === null) return;
@@ -157,12 +238,118 @@ export class Nemesis {
         return this.#ambush('vote', 'who votes next', prng);
       case 'leader-crash':
         return this.#ambush('election', 'who is elected next', prng);
+      case 'silent-power-cut':
+        if (cluster.isRunning(id)) this.#startLater(id, prng);
+        cluster.powerCut(id, true);
+        return `cut the power of ${id}, and nobody is told`;
+      case 'full-disk':
+        return this.#fill(id, prng);
+      case 'rot-at-rest':
+        return this.#rot(id, prng);
+      case 'clock-step': {
+        const byMs = prng.between(-3_600_000, 3_600_000);
+        cluster.machine(id).oscillator.unixOffsetMs += byMs;
+        return `the calendar of ${id} jumps by ${byMs} ms`;
+      }
+      case 'transfer':
+        return this.#transfer(id, prng);
+      case 'clogged-way':
+      case 'jitter':
+      case 'noise':
+        return this.#slowDown(kind, id, prng);
       case 'one-way-cut':
       case 'isolate':
       case 'partition':
       case 'reset':
         return this.#disturb(kind, id, prng);
     }
+  }
+
+  /** Nothing new fits on the disk for a while; a node that ends and starts again finds it so. */
+  #fill(id: string, prng: Prng): string | null {
+    const disk = this.#cluster.disk(id);
+    if (this.#full.has(id)) return null;
+    this.#full.add(id);
+    disk.setFull(true);
+    this.#mendLater(prng, () => {
+      this.#trace.note('nemesis', `there is room on the disk of ${id} again`);
+      disk.setFull(false);
+      // A write that did not fit may not have been reported yet.
+      this.#later(100, () => this.#full.delete(id));
+    });
+    return `the disk of ${id} is full`;
+  }
+
+  /**
+   * A disk is damaged while its machine is off. Whatever the node does about it, or does not notice: all that was
+   * acknowledged is on all the others.
+   */
+  #rot(id: string, prng: Prng): string | null {
+    const cluster = this.#cluster;
+    if (cluster.ids.length < 3 || !this.#isBack(this.#wiped) || !this.#isWell()) return null;
+    cluster.kill(id);
+    const what = damage(cluster.disk(id), prng);
+    this.#startLater(id, prng);
+    if (what === null) return null;
+    this.#wiped = id;
+    this.#rotten.add(id);
+    return `kill ${id}; on its disk ${what}`;
+  }
+
+  /** An operator wants this one to lead. */
+  #transfer(id: string, prng: Prng): string {
+    const { clock, network, ids } = this.#cluster;
+    const endpoints = ids.map((host) => ({ host, port: NODE_PORT }));
+    const ports = { network: network.host('operator'), clock, prng };
+    const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'leader' }, ports);
+    const target = prng.chance(0.8) ? (id as NodeId) : null;
+    const request: Request<Transferred> = {
+      kind: FrameKind.TRANSFER_LEADERSHIP,
+      answerKind: FrameKind.TRANSFERRED,
+      isRepeatable: false,
+      timeoutMs: 1000,
+      encode: (remainingMs) => encodeTransferLeadership({ target, deadlineMs: Math.ceil(remainingMs) }),
+      decode: decodeTransferred,
+    };
+    channel.ask(request, (error, done) => {
+      channel.close();
+      this.#trace.note('operator', error === null ? `${done?.to ?? '?'} leads now` : error.message);
+    });
+    return `ask for ${target ?? 'anybody else'} to lead`;
+  }
+
+  #slowDown(kind: 'clogged-way' | 'jitter' | 'noise', id: string, prng: Prng): string {
+    const { network, ids } = this.#cluster;
+    const other = pick(
+      this.#hosts.filter((host) => host !== id),
+      prng,
+    );
+    const ways: (readonly [string, string])[] =
+      kind === 'jitter'
+        ? ids.flatMap((from) => ids.filter((to) => to !== from).map((to) => [from, to] as const))
+        : prng.chance(0.5)
+          ? [[id, other]]
+          : [
+              [id, other],
+              [other, id],
+            ];
+    const ms = prng.between(20, kind === 'jitter' ? 400 : 2000);
+    const chance = prng.fraction() * 0.1;
+    for (const [from, to] of ways) {
+      if (kind === 'noise') network.disturb(from, to, chance);
+      else network.clog(from, to, kind === 'jitter' ? 0 : ms, ms * 1.5);
+    }
+    this.#mendLater(prng, () => {
+      this.#trace.note('nemesis', `${kind} between ${id} and others is over`);
+      for (const [from, to] of ways) {
+        if (kind === 'noise') network.disturb(from, to, 0);
+        else network.unclog(from, to);
+      }
+    });
+    const where = kind === 'jitter' ? 'everywhere' : `between ${id} and ${other}`;
+    return kind === 'noise'
+      ? `${Math.round(chance * 100)} % of what goes ${where} is damaged`
+      : `${kind} of ${ms} ms ${where}`;
   }
 
   /** Somebody is to die within a few milliseconds of what it does: what it did may be half done then. */
@@ -281,11 +468,10 @@ export class Nemesis {
    */
   #wipe(id: string, prng: Prng): string | null {
     const cluster = this.#cluster;
-    if (cluster.ids.length < 3 || this.#cuts.size > 0 || this.#failing.size > 0) return null;
+    if (cluster.ids.length < 3 || this.#cuts.size > 0 || this.#failing.size > 0 || this.#rotten.size > 0)
+      return null;
     if (!this.#isFoundedWithout(id) || !this.#isBack(this.#wiped)) return null;
-    this.#wiped = id;
-    this.#members.delete(id);
-    cluster.wipe(id);
+    this.#lose(id);
     this.#startLater(id, prng);
     return `wipe the disk of ${id}`;
   }
@@ -310,6 +496,35 @@ export class Nemesis {
     this.#trace.note('nemesis', `${id} is back in full`);
     this.#wiped = null;
     return true;
+  }
+
+  /** It gets an empty disk. */
+  #lose(id: string): void {
+    this.#wiped = id;
+    this.#members.delete(id);
+    this.#joined.delete(id);
+    this.#cluster.wipe(id);
+  }
+
+  #noteJoined(): void {
+    for (const id of this.#cluster.ids) {
+      const core = this.#cluster.core(id);
+      if (core !== null && core.commitIndex > 0 && core.status().eligible) this.#joined.add(id);
+    }
+  }
+
+  /** Nothing is broken, everybody counts and holds all that anybody knows to be committed. */
+  #isWell(): boolean {
+    const cluster = this.#cluster;
+    if (this.#cuts.size > 0 || this.#failing.size > 0 || this.#full.size > 0 || this.#rotten.size > 0)
+      return false;
+    if (cluster.ids.some((id) => cluster.machine(id).process?.isRunning !== true)) return false;
+    const cores = cluster.ids.map((id) => cluster.core(id));
+    const committed = Math.max(...cores.map((core) => core?.commitIndex ?? 0));
+    return cores.every(
+      (core) =>
+        core !== null && core.durableIndex >= committed && core.commitIndex > 0 && core.status().eligible,
+    );
   }
 
   #startLater(id: string, prng: Prng): void {

@@ -13,8 +13,12 @@ export type Segment =
 export interface Medium {
   readonly clock: Clock;
   readonly prng: Prng;
-  latencyMs(): number;
+  latencyMs(from: string, to: string): number;
   isCut(from: string, to: string): boolean;
+  /** The machine has no power: what comes there is gone, and nothing answers. */
+  isDark(name: string): boolean;
+  /** What arrives of these bytes: they themselves, or others where something on the way damaged them. */
+  damaged(from: string, to: string, bytes: Uint8Array): Uint8Array;
   /** Told of what arrives. */
   readonly onArrival: ((from: string, to: string, bytes: Uint8Array) => void) | null;
   /** Pipes that hold something back until their way is healed. */
@@ -64,7 +68,7 @@ export class Pipe {
   }
 
   #soon(): number {
-    return this.#medium.clock.monotonicMs() + this.#medium.latencyMs();
+    return this.#medium.clock.monotonicMs() + this.#medium.latencyMs(this.from, this.to);
   }
 
   /** Waits for the first segment; those behind it wait for it, however soon they would come by themselves. */
@@ -97,8 +101,14 @@ export class Pipe {
       this.#segments = this.#segments.slice(this.#head);
       this.#head = 0;
     }
-    if (next.segment.type === 'data') this.#medium.onArrival?.(this.from, this.to, next.segment.bytes);
-    this.#receive(next.segment);
+    const { segment } = next;
+    if (segment.type === 'data') {
+      const bytes = this.#medium.damaged(this.from, this.to, segment.bytes);
+      this.#medium.onArrival?.(this.from, this.to, bytes);
+      this.#receive({ type: 'data', bytes });
+    } else {
+      this.#receive(segment);
+    }
     if (!this.#isMoving && !this.#medium.stalled.has(this)) this.#move();
   }
 }

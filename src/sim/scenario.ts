@@ -20,6 +20,14 @@ export const FAULT_KINDS = [
   'dying-disk',
   'voter-crash',
   'leader-crash',
+  'silent-power-cut',
+  'clogged-way',
+  'jitter',
+  'noise',
+  'full-disk',
+  'rot-at-rest',
+  'clock-step',
+  'transfer',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -65,6 +73,12 @@ export interface Scenario {
   /** A disk operation takes this long, and up to so much more. */
   readonly diskMsMin: number;
   readonly diskMsSpread: number;
+  /** How fast each node's clock goes. Default: all right. */
+  readonly clockRates?: readonly number[];
+  /**
+   * Before all is healed a majority is, and the others stay broken: it must elect and agree by itself. Default false.
+   */
+  readonly healsMajorityFirst?: boolean;
   /** How long what is broken stays so, on average. */
   readonly brokenMs: number;
   /** How much of what happens to one node happens to whoever leads. Default 0.3. */

@@ -12,7 +12,7 @@ import type { RaftCore } from '../raft/index.ts';
 import type { GroupStatus, NodeStatus } from '../wire/status-schema.ts';
 import { CrashableDisk, SimulatedCrash, type DiskOperation } from './crashable-disk.ts';
 import { SimulatedNetwork, type SimulatedNetworkOptions } from './simulated-network.ts';
-import { SimulatedProcess } from './simulated-process.ts';
+import { SimulatedProcess, type Oscillator } from './simulated-process.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 export const NODE_PORT = 7100;
@@ -23,6 +23,8 @@ export interface SimulatedClusterOptions {
   /** What differs from the defaults of a node. */
   readonly node?: Partial<NodeOptions>;
   readonly network?: SimulatedNetworkOptions;
+  /** How fast the clock of each node goes, by its place; 1 is right. */
+  readonly clockRates?: readonly number[];
   /** How long an operation of this machine's disk takes. Default: that of the crashable disk. */
   readonly diskLatencyMs?: (id: string, kind: DiskOperation['kind'], bytes: number) => number;
   /** What is written to this machine's disk. */
@@ -44,6 +46,7 @@ interface Machine {
   core: RaftCore | null;
   fatal: NodeError | null;
   readonly events: NodeEvent[];
+  readonly oscillator: Oscillator;
 }
 
 /** Whole nodes, the real code, each on a machine of its own, in one process under one virtual clock. */
@@ -76,7 +79,7 @@ export class SimulatedCluster {
     assert(machine.process === null, () => `${id} runs already`);
     // What a process that ended by itself still held is free by now.
     if (machine.fatal !== null) machine.disk.kill();
-    const process = new SimulatedProcess(this.clock, this.network.host(id));
+    const process = new SimulatedProcess(this.clock, this.network.host(id), machine.oscillator);
     machine.process = process;
     machine.fatal = null;
     const fail = (error: NodeError): void => {
@@ -141,9 +144,14 @@ export class SimulatedCluster {
     machine.disk.kill();
   }
 
-  /** The machine loses power: what was not synced may be gone, or half there. */
-  powerCut(id: string): void {
+  /**
+   * The machine loses power: what was not synced may be gone, or half there.
+   * @param isSilent it takes its connections with it: nobody is told, and nothing answers there until it starts again.
+   * Otherwise it is back at once, without its process, and resets what it does not know.
+   */
+  powerCut(id: string, isSilent = false): void {
     const machine = this.machine(id);
+    if (isSilent) this.network.goDark(id);
     this.#end(machine);
     machine.disk.powerCut();
   }
@@ -257,6 +265,7 @@ export class SimulatedCluster {
       core: null,
       fatal: null,
       events: [],
+      oscillator: { rate: this.#options.clockRates?.[Number(id.slice(1)) - 1] ?? 1, unixOffsetMs: 0 },
     };
   }
 

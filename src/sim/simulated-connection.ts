@@ -135,10 +135,13 @@ export class SimulatedConnection implements Connection {
     this.#medium.clock.setTimer(0, () => this.#finish({ by: 'local' }));
   }
 
-  /** The process behind this end is gone: its kernel resets the connection, and nobody here is told. */
-  abandon(): void {
+  /**
+   * The process behind this end is gone, and nobody here is told. Its kernel resets the connection; unless that is gone
+   * too, with the machine's power: then the other end learns of it when it sends something and the machine is back.
+   */
+  abandon(isSilent: boolean): void {
     this.#handler = null;
-    if (this.#state !== 'closed') this.#sendReset();
+    if (this.#state !== 'closed' && !isSilent) this.#sendReset();
     this.#finish({ by: 'local' });
   }
 
@@ -147,7 +150,8 @@ export class SimulatedConnection implements Connection {
     for (const end of [this, this.#peer]) {
       if (end === null) continue;
       end.#out?.clear();
-      this.#medium.clock.setTimer(this.#medium.latencyMs(), () => end.#receive({ type: 'rst' }));
+      const latencyMs = this.#medium.latencyMs(end.#out?.to ?? '', end.#out?.from ?? '');
+      this.#medium.clock.setTimer(latencyMs, () => end.#receive({ type: 'rst' }));
     }
   }
 
@@ -168,6 +172,7 @@ export class SimulatedConnection implements Connection {
   }
 
   #receive(segment: Segment): void {
+    if (this.#out !== null && this.#medium.isDark(this.#out.from)) return;
     if (this.#owner !== null && !this.#owner.isAlive) this.#state = 'closed';
     switch (segment.type) {
       case 'syn':

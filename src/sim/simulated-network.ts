@@ -33,6 +33,12 @@ export class SimulatedNetwork {
   readonly #options: SimulatedConnectionOptions;
   readonly #hosts = new Map<string, SimulatedHost>();
   readonly #cuts = new Set<string>();
+  /** Machines without power. */
+  readonly #dark = new Set<string>();
+  /** Milliseconds that a way takes longer, at most and at least. */
+  readonly #clogs = new Map<string, { readonly msMin: number; readonly msMax: number }>();
+  /** Chance that a segment is damaged on a way. */
+  readonly #noise = new Map<string, number>();
 
   constructor(clock: Clock, prng: Prng, options: SimulatedNetworkOptions = {}) {
     const { latencyMsMin = 0.05, latencyMsMax = 0.2, splitChance = 0, onArrival = null } = options;
@@ -44,7 +50,18 @@ export class SimulatedNetwork {
     this.#medium = {
       clock,
       prng,
-      latencyMs: () => latencyMsMin + prng.fraction() * (latencyMsMax - latencyMsMin),
+      latencyMs: (from, to) => {
+        const latencyMs = latencyMsMin + prng.fraction() * (latencyMsMax - latencyMsMin);
+        const clog = this.#clogs.size === 0 ? undefined : this.#clogs.get(way(from, to));
+        return clog === undefined
+          ? latencyMs
+          : latencyMs + clog.msMin + prng.fraction() * (clog.msMax - clog.msMin);
+      },
+      isDark: (name) => this.#dark.size > 0 && this.#dark.has(name),
+      damaged: (from, to, bytes) => {
+        const chance = this.#noise.size === 0 ? undefined : this.#noise.get(way(from, to));
+        return chance !== undefined && prng.chance(chance) ? flipped(bytes, prng) : bytes;
+      },
       onArrival,
       isCut: (from, to) => this.#cuts.has(way(from, to)),
       stalled: new Set<Pipe>(),
@@ -59,6 +76,7 @@ export class SimulatedNetwork {
     const present = this.#hosts.get(name);
     if (present?.isAlive === true) return present;
     const host = new SimulatedHost(name, this);
+    this.#dark.delete(name);
     this.#hosts.set(name, host);
     return host;
   }
@@ -75,8 +93,25 @@ export class SimulatedNetwork {
     }
   }
 
+  /** One way takes so much longer: jitter where the two differ much. */
+  clog(from: string, to: string, msMin: number, msMax: number): void {
+    this.#clogs.set(way(from, to), { msMin, msMax });
+  }
+
+  unclog(from: string, to: string): void {
+    this.#clogs.delete(way(from, to));
+  }
+
+  /** Bits flip on one way, in this share of the segments, past whatever sums TCP makes. 0 ends it. */
+  disturb(from: string, to: string, chance: number): void {
+    if (chance > 0) this.#noise.set(way(from, to), chance);
+    else this.#noise.delete(way(from, to));
+  }
+
   healAll(): void {
     this.#cuts.clear();
+    this.#clogs.clear();
+    this.#noise.clear();
     for (const pipe of this.#medium.stalled) pipe.resume();
   }
 
@@ -90,6 +125,12 @@ export class SimulatedNetwork {
   /** The process on this host dies: its connections are reset, new ones refused, and its handlers hear nothing more. */
   kill(name: string): void {
     this.#hosts.get(name)?.die();
+  }
+
+  /** The machine loses its power: no reset is sent, and until its process starts again nothing there answers anybody. */
+  goDark(name: string): void {
+    this.#hosts.get(name)?.die(true);
+    this.#dark.add(name);
   }
 
   /** For hosts of this network. */
@@ -165,12 +206,22 @@ export class SimulatedHost implements Network, Owner {
     return true;
   }
 
-  die(): void {
+  die(isSilent = false): void {
     this.#isAlive = false;
     this.#listeners.clear();
-    for (const end of this.ends) end.abandon();
+    for (const end of this.ends) end.abandon(isSilent);
     this.ends.clear();
   }
+}
+
+/** A copy in which one to three bits are others. */
+function flipped(bytes: Uint8Array, prng: Prng): Uint8Array {
+  const copy = bytes.slice();
+  for (let left = prng.between(1, 3); left > 0; left -= 1) {
+    const at = prng.below(copy.length);
+    copy[at] = (copy[at] ?? 0) ^ (1 << prng.below(8));
+  }
+  return copy;
 }
 
 function way(from: string, to: string): string {

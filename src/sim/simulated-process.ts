@@ -10,6 +10,16 @@ import type {
 
 import { SimulatedCrash } from './crashable-disk.ts';
 
+/** The clock of a machine, which is never quite right. */
+export interface Oscillator {
+  /** Of its milliseconds to a true one. */
+  readonly rate: number;
+  /** How far its calendar is off; may jump. */
+  unixOffsetMs: number;
+}
+
+const TRUE_TIME: Oscillator = { rate: 1, unixOffsetMs: 0 };
+
 /**
  * What one process sees of time, network and disk, so that it can be stopped, continued and killed like a real one: while it
  * is stopped nothing reaches it, though time passes and its sockets fill; when it goes on, everything that waited comes
@@ -21,13 +31,14 @@ export class SimulatedProcess {
   #state: 'running' | 'stopped' | 'dead' = 'running';
   #waiting: (() => void)[] = [];
 
-  constructor(clock: Clock, network: Network) {
+  constructor(clock: Clock, network: Network, oscillator: Oscillator = TRUE_TIME) {
+    const { rate } = oscillator;
     this.clock = {
-      monotonicMs: () => clock.monotonicMs(),
-      unixMs: () => clock.unixMs(),
+      monotonicMs: () => clock.monotonicMs() * rate,
+      unixMs: () => clock.unixMs() + oscillator.unixOffsetMs,
       setTimer: (delayMs, callback): TimerHandle => {
         let cancelled = false;
-        const timer = clock.setTimer(delayMs, () =>
+        const timer = clock.setTimer(delayMs / rate, () =>
           this.#reach(() => {
             if (!cancelled) callback();
           }),

@@ -114,6 +114,7 @@ class Simulation {
     this.#cluster = new SimulatedCluster({
       seed: this.#prng.safeInteger(),
       size: scenario.size,
+      ...(scenario.clockRates === undefined ? {} : { clockRates: scenario.clockRates }),
       node: { ...scenario.node, mutations: options.mutations ?? NO_MUTATIONS },
       network: {
         ...scenario.network,
@@ -165,6 +166,7 @@ class Simulation {
       this.#trace.note('scenario', JSON.stringify(this.#scenario));
       this.#cluster.startAll();
       this.#advance(this.#scenario.safetyMs);
+      if (this.#scenario.healsMajorityFirst === true) this.#untilMajorityAgrees();
       this.#nemesis.end();
       this.#untilHealthy();
       failures.push(...this.#judge());
@@ -212,10 +214,23 @@ class Simulation {
     }, withinMs);
   }
 
+  /** A majority is healed and the rest is not: it must do by itself. */
+  #untilMajorityAgrees(): void {
+    const core = this.#nemesis.healMajority(this.#prng.fork());
+    if (core === null) return;
+    const withinMs = this.#electionMs() + CLIENTS_FINISH_MS;
+    if (this.#until(() => this.#hasLeader(core) && this.#agree(core), withinMs)) return;
+    const text = `[${core.join(' ')}] do not agree ${withinMs} ms after they were healed`;
+    throw new Stop('no-convergence', text, this.#statusLines());
+  }
+
+  #electionMs(): number {
+    return ELECTION_TIMEOUTS_MAX * (this.#scenario.node.electionTimeoutMsMax ?? 0) + RECONNECT_MS;
+  }
+
   /** The liveness half: nothing is broken any more, so everything must come to a good end. */
   #untilHealthy(): void {
-    const timeoutMs = this.#scenario.node.electionTimeoutMsMax ?? 0;
-    const electionMs = ELECTION_TIMEOUTS_MAX * timeoutMs + RECONNECT_MS;
+    const electionMs = this.#electionMs();
     if (!this.#until(() => this.#hasLeader(), electionMs)) {
       throw new Stop(
         'nobody-leads',
@@ -228,25 +243,25 @@ class Simulation {
       const text = `${pending()} operations wait ${CLIENTS_FINISH_MS} ms after all was healed`;
       throw new Stop('clients-wait', text, this.#statusLines());
     }
-    if (!this.#until(() => this.#hasConverged(), CONVERGE_MS)) {
+    if (!this.#until(() => this.#hasLeader() && this.#agree(this.#cluster.ids), CONVERGE_MS)) {
       const text = `the nodes do not agree ${CONVERGE_MS} ms after the last append`;
       throw new Stop('no-convergence', text, this.#statusLines());
     }
     this.#watch.check();
   }
 
-  #hasLeader(): boolean {
-    return this.#cluster.ids.some((id) => {
+  #hasLeader(ids = this.#cluster.ids): boolean {
+    return ids.some((id) => {
       const core = this.#cluster.core(id);
       return core?.role === 'leader' && core.termStartCommitted;
     });
   }
 
-  /** Everybody holds the same log, durable and committed to its end. */
-  #hasConverged(): boolean {
-    const cores = this.#cluster.ids.map((id) => this.#cluster.core(id));
+  /** These hold the same log, durable and committed to its end. */
+  #agree(ids: readonly string[]): boolean {
+    const cores = ids.map((id) => this.#cluster.core(id));
     const [first] = cores;
-    if (first === undefined || first === null || !this.#hasLeader()) return false;
+    if (first === undefined || first === null) return false;
     const end = first.lastIndex;
     return cores.every(
       (core) =>

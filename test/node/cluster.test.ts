@@ -314,6 +314,18 @@ describe('identity', () => {
     ).toBe(cluster.status(follower).incarnation);
   });
 
+  test('a node that lost its disk and its power at once comes back, though others still take its old connections for alive', () => {
+    const { cluster } = start(3, 4);
+    cluster.clock.advanceBy(500);
+    const [follower] = cluster.followers() as [string];
+    cluster.powerCut(follower, true);
+    cluster.wipe(follower);
+    cluster.start(follower);
+    cluster.clock.advanceBy(5000);
+    expect(cluster.fatal(follower)).toBeNull();
+    expect(cluster.group(follower).eligible).toBe(true);
+  });
+
   test('a second node of the same id is turned away, and the cluster does not notice', () => {
     const { cluster, leader } = start();
     cluster.clock.advanceBy(500);

@@ -393,3 +393,74 @@ describe('a simulated network', () => {
     expect((user + system) / 1e6).toBeLessThan(2.5);
   });
 });
+
+describe('a machine without power', () => {
+  function talking(): { world: World; side: Side } {
+    const world = new World();
+    world.listen('b');
+    const side = world.dial('a', 'b');
+    world.clock.advanceBy(5);
+    expect(side.opened).toBe(1);
+    return { world, side };
+  }
+
+  test('resets nothing: the other end learns of it when the machine is back and something is sent', () => {
+    const { world, side } = talking();
+    world.network.goDark('b');
+    side.connection?.write([new Uint8Array([1])]);
+    world.clock.advanceBy(10_000);
+    expect(side.closed).toEqual([]);
+    world.listen('b');
+    side.connection?.write([new Uint8Array([2])]);
+    world.clock.advanceBy(5);
+    expect(side.closed).toEqual([{ by: 'remote', code: 'reset' }]);
+  });
+
+  test('answers no call, and refuses none', () => {
+    const { world } = talking();
+    world.network.goDark('b');
+    const late = world.dial('a', 'b', 500);
+    world.clock.advanceBy(499);
+    expect(late.closed).toEqual([]);
+    world.clock.advanceBy(2);
+    expect(late.closed).toMatchObject([{ by: 'connect', code: 'timeout' }]);
+  });
+});
+
+describe('a bad way', () => {
+  test('delays what goes there, in order, until it is over', () => {
+    const world = new World();
+    world.listen('b');
+    const side = world.dial('a', 'b');
+    world.clock.advanceBy(5);
+    world.network.clog('a', 'b', 100, 200);
+    for (const byte of [1, 2, 3]) side.connection?.write([new Uint8Array([byte])]);
+    world.clock.advanceBy(99);
+    expect(world.accepted[0]?.received).toEqual([]);
+    world.clock.advanceBy(102);
+    expect(world.accepted[0]?.received).toEqual([1, 2, 3]);
+    world.network.unclog('a', 'b');
+    side.connection?.write([new Uint8Array([4])]);
+    world.clock.advanceBy(1);
+    expect(world.accepted[0]?.received).toEqual([1, 2, 3, 4]);
+  });
+
+  test('flips bits without changing anything for who sent them', () => {
+    const world = new World();
+    world.listen('b');
+    const side = world.dial('a', 'b');
+    world.clock.advanceBy(5);
+    world.network.disturb('a', 'b', 1);
+    const sent = new Uint8Array(100);
+    side.connection?.write([sent]);
+    world.clock.advanceBy(5);
+    const changed = world.accepted[0]?.received.filter((byte) => byte !== 0).length ?? 0;
+    expect(changed).toBeGreaterThanOrEqual(1);
+    expect(changed).toBeLessThanOrEqual(3);
+    expect(sent.every((byte) => byte === 0)).toBe(true);
+    world.network.disturb('a', 'b', 0);
+    side.connection?.write([new Uint8Array([7])]);
+    world.clock.advanceBy(5);
+    expect(world.accepted[0]?.received.at(-1)).toBe(7);
+  });
+});
