@@ -1,0 +1,93 @@
+import type { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { connect } from '../../src/client/index.ts';
+import { RedisServer, noRedis } from '../sink/support/redis-server.ts';
+import { Cluster, Command } from './support/cluster.ts';
+import { Writer } from './support/load.ts';
+
+// The sink as a process, killed at any moment, with a real Redis that is killed too: in the end the stream is the log.
+
+const KEY = 'dledger:{log}';
+
+describe.runIf(noRedis === null)('the Redis sink', () => {
+  let cluster: Cluster;
+  let server: RedisServer;
+  let redis: Redis;
+
+  beforeEach(async () => {
+    cluster = await Cluster.start(3);
+    server = await RedisServer.start();
+    redis = server.client();
+    redis.on('error', () => undefined);
+  });
+
+  afterEach(async () => {
+    redis.disconnect();
+    await server.stop();
+    await cluster.stop();
+  });
+
+  function startSink(...flags: string[]): Command {
+    return new Command(['sink', 'redis', '--url', server.url, '--endpoints', cluster.endpoints, ...flags]);
+  }
+
+  /** Waits until the stream holds so many entries. */
+  async function untilLength(count: number): Promise<void> {
+    while ((await redis.xlen(KEY)) < count);
+  }
+
+  /** What the stream should hold: each record of the log under its place. */
+  async function log(): Promise<[string, string][]> {
+    const client = await connect({ endpoints: cluster.endpoints });
+    const records: [string, string][] = [];
+    for await (const { index, ordinal, data } of client.read())
+      records.push([`${index}-${ordinal}`, new TextDecoder().decode(data)]);
+    await client.close();
+    return records;
+  }
+
+  async function stream(): Promise<(string | undefined)[][]> {
+    return (await redis.xrange(KEY, '-', '+')).map(([id, fields]) => [id, fields[1]]);
+  }
+
+  test('is killed 6 times under load: the stream is the log, each record once', async () => {
+    const writer = await Writer.start(cluster.endpoints, 'w', 64);
+    for (let kill = 0; kill < 6; kill += 1) {
+      const sink = startSink();
+      const before = await redis.xlen(KEY);
+      await untilLength(before + 1 + kill * 37);
+      sink.signal('SIGKILL');
+      await sink.finished;
+    }
+    await writer.stop();
+    const last = await startSink('--once', '-o', 'json').finished;
+    expect(last).toMatchObject({ code: 0 });
+    expect(await stream()).toEqual(await log());
+  });
+
+  test('outlives a Redis that forgets and a leader that dies; a second sink fences the first', async () => {
+    const writer = await Writer.start(cluster.endpoints, 'w');
+    const first = startSink();
+    await untilLength(200);
+    await redis.save();
+    await untilLength(400);
+    await server.kill();
+    await server.restart();
+    await first.untilPrinted((_, stderr) => stderr.includes(`Redis has lost what was after`));
+    await cluster.kill(await cluster.leader());
+    await untilLength(600);
+    const second = startSink();
+    const fenced = await first.finished;
+    expect(fenced.code).toBe(7);
+    expect(fenced.stderr).toContain('error[FENCED]: another sink');
+    await untilLength(800);
+    await writer.stop();
+    const records = await log();
+    await untilLength(records.length);
+    second.signal('SIGTERM');
+    const ended = await second.finished;
+    expect(ended.code).toBe(0);
+    expect(ended.stdout).toContain(KEY);
+    expect(await stream()).toEqual(records);
+  });
+});
