@@ -1,3 +1,9 @@
+export {
+  ConsumptionCheck,
+  type ConsumptionRule,
+  type ConsumptionViolation,
+  type RecordValue,
+} from './consumption.ts';
 export { checkHistory, HistoryChecker } from './checker.ts';
 export type { CheckResult, Rule, Violation } from './verdict.ts';
 export {
