@@ -105,7 +105,16 @@ function clientExitCode(error: DledgerError): ExitCode {
     case 'BATCH_FORMAT':
     case 'BAD_REQUEST':
       return ExitCode.usage;
+    case 'BAD_NAME':
+    case 'LIMIT_EXCEEDED':
+    case 'MESSAGE_FORMAT':
+      return ExitCode.usage;
     case 'OUT_OF_RANGE':
+    case 'OFFSET_OUT_OF_RANGE':
+    case 'OFFSET_EXPIRED':
+    case 'UNKNOWN_TOPIC':
+    case 'TOPIC_EXISTS':
+    case 'UNKNOWN_GROUP':
       return ExitCode.notFound;
     case 'INTERNAL':
       return ExitCode.internal;

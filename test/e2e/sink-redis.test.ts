@@ -1,4 +1,6 @@
 import type { Redis } from 'ioredis';
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/index.ts';
 import { RedisServer, noRedis } from '../sink/support/redis-server.ts';
@@ -63,6 +65,34 @@ describe.runIf(noRedis === null)('the Redis sink', () => {
     const last = await startSink('--once', '-o', 'json').finished;
     expect(last).toMatchObject({ code: 0 });
     expect(await stream()).toEqual(await log());
+  });
+
+  test('says what is wrong with what it was given, and begins where it is told', async () => {
+    const secret = path.join(cluster.directory, 'password');
+    fs.writeFileSync(secret, 'sesame', { mode: 0o644 });
+    const wrong: [string[], number, string][] = [
+      [['--url', 'foo'], 2, 'error[BAD_URL]'],
+      [['--from', '0'], 2, '--from 0 is no place in the log'],
+      [['--max-len', '-1'], 2, '--max-len -1 is not an integer'],
+      [['--prefix', 'a{b'], 2, 'cannot begin a key'],
+      [['--password-file', secret], 2, `chmod 600 ${secret}`],
+      [
+        ['--url', 'redis://127.0.0.1:1', '--timeout', '1s'],
+        3,
+        'error[REDIS_UNREACHABLE]: no answer from Redis',
+      ],
+    ];
+    for (const [flags, code, text] of wrong) {
+      const { code: ended, stderr } = await cluster.command('sink', 'redis', ...flags);
+      expect({ flags, ended, isSaid: stderr.includes(text) }).toEqual({ flags, ended: code, isSaid: true });
+    }
+    for (const record of ['a', 'b']) await cluster.command('append', '-d', record);
+    const late = startSink('--from', 'latest', '--once');
+    expect(await late.finished).toMatchObject({ code: 0 });
+    expect(await redis.xlen(KEY)).toBe(0);
+    await cluster.command('append', '-d', 'c');
+    await startSink('--once').finished;
+    expect((await stream()).map(([, data]) => data)).toEqual(['c']);
   });
 
   test('outlives a Redis that forgets and a leader that dies; a second sink fences the first', async () => {
