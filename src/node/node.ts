@@ -2,13 +2,13 @@ import type { HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
 import { batchBytes } from '../base/batch.ts';
 import { FORMAT_VERSION, decodeConfiguration, type Configuration } from '../base/configuration.ts';
-import { entryBody } from '../base/entry.ts';
+import { entryBody, type Entry } from '../base/entry.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Disk } from '../base/ports/disk.ts';
 import type { Network } from '../base/ports/network.ts';
 import type { Prng } from '../base/prng.ts';
 import { FIRST_GROUP, NO_INDEX, UNKNOWN_INCARNATION, type LogIndex, type NodeId } from '../base/units.ts';
-import type { StateMachine } from '../broker/index.ts';
+import type { ApplyResult, StateMachine } from '../broker/index.ts';
 import { RAFT_DEFAULTS, RaftCore, type RaftEvent, type Ready } from '../raft/index.ts';
 import type { Transferred } from '../wire/client-codec.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
@@ -49,6 +49,8 @@ export interface NodePorts {
   readonly prng: Prng;
   /** Shows the consensus core to a simulation, which checks it and must not touch it. */
   readonly inspect?: (core: RaftCore) => void;
+  /** For simulations: told of every entry right after it was applied. */
+  readonly onApplied?: (machine: StateMachine, entry: Entry, result: ApplyResult) => void;
 }
 
 export interface NodeHandlers {
@@ -172,7 +174,10 @@ class Node implements DledgerNode {
     this.#reads = this.#makeReads();
     this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, options.mutations, {
       enter: () => this.#loop.enter(),
-      onApplied: (entry, result) => this.#appends.onApplied(entry, result),
+      onApplied: (entry, result) => {
+        ports.onApplied?.(this.#machine, entry, result);
+        this.#appends.onApplied(entry, result);
+      },
       onProgress: () => {
         this.#noteCommit();
         this.#reads.onApplied();

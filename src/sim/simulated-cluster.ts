@@ -1,5 +1,7 @@
 import { assert } from '../base/assert.ts';
+import type { Entry } from '../base/entry.ts';
 import { Prng } from '../base/prng.ts';
+import type { ApplyResult, StateMachine } from '../broker/index.ts';
 import {
   NODE_DEFAULTS,
   startNode,
@@ -30,6 +32,8 @@ export interface SimulatedClusterOptions {
   /** What is written to this machine's disk. */
   readonly onWritten?: (id: string, path: string, position: number, bytes: Uint8Array) => void;
   readonly onEvent?: (id: string, event: NodeEvent) => void;
+  /** A node applied an entry. */
+  readonly onApplied?: (id: string, machine: StateMachine, entry: Entry, result: ApplyResult) => void;
   /** A process ended by itself, as it says why. */
   readonly onFatal?: (id: string, error: NodeError) => void;
 }
@@ -109,6 +113,7 @@ export class SimulatedCluster {
           inspect: (core) => {
             machine.core = core;
           },
+          onApplied: (state, entry, result) => this.#options.onApplied?.(id, state, entry, result),
         },
         {
           onEvent: (event) => {

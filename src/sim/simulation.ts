@@ -19,6 +19,7 @@ import type { FaultKind, Scenario } from './scenario.ts';
 import { OutsideWorld } from './outside-world.ts';
 import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
 import { RecordedRead, SimulatedProducer, SimulatedReader, type ClientWorld } from './simulated-client.ts';
+import { StateWatch, type StateViolation } from './state-watch.ts';
 import { drawScenario } from './swarm.ts';
 import { Trace } from './trace.ts';
 
@@ -27,6 +28,7 @@ export interface Failure {
   /** A rule of the history checker, or what else did not hold. */
   readonly rule:
     | Violation['rule']
+    | StateViolation['rule']
     | 'invariant'
     | 'exception'
     | 'node-ended'
@@ -99,6 +101,7 @@ class Simulation {
   readonly #history = new History();
   readonly #trace: Trace;
   readonly #watch: ClusterWatch;
+  readonly #state = new StateWatch();
   readonly #world: ClientWorld;
   readonly #clients: readonly (SimulatedProducer | SimulatedReader)[];
   readonly #nemesis: Nemesis;
@@ -126,6 +129,7 @@ class Simulation {
         disks.fraction() * scenario.diskMsSpread +
         bytes / (1024 * 1024) +
         this.#nemesis.slowMs(id),
+      onApplied: (id, machine, entry, result) => this.#state.onApplied(id, machine, entry, result),
       onEvent: (id, event) => {
         this.#trace.note(id, event.text);
         this.#nemesis.onEvent(id, event);
@@ -174,6 +178,7 @@ class Simulation {
       // To lay out a stack may take the sources.
       failures.push(error instanceof Stop ? error.failure : this.#outside.open(() => failureOf(error)));
     }
+    failures.push(...this.#state.violations.map((violation) => ({ ...violation, evidence: [] })));
     for (const what of this.#outside.touched) {
       failures.push({ rule: 'touched-the-world', message: `${what} was called`, evidence: [] });
     }

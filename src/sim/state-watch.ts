@@ -1,0 +1,44 @@
+import type { Entry } from '../base/entry.ts';
+import { BrokerWatch, type ApplyResult, type StateMachine } from '../broker/index.ts';
+
+/** What did not hold of the replicated state. */
+export interface StateViolation {
+  readonly rule: 'replicas-differ' | 'broker';
+  readonly message: string;
+}
+
+/** The first ones say it all; a wrong state breaks a rule with every entry. */
+const VIOLATIONS_MAX = 5;
+
+/**
+ * Looks at every entry that any node applies. Whoever applies an index first is held against the rules of the broker;
+ * everybody who applies it later must have come to the same state, be it after a restart, from a checkpoint or not.
+ */
+export class StateWatch {
+  readonly #watch = new BrokerWatch();
+  /** By index, from 1 on: the digest behind it, and who was first. */
+  readonly #digests: number[] = [0];
+  readonly #first: string[] = [''];
+  readonly #violations: StateViolation[] = [];
+
+  get violations(): readonly StateViolation[] {
+    return this.#violations;
+  }
+
+  onApplied(id: string, machine: StateMachine, entry: Entry, result: ApplyResult): void {
+    const { index } = entry;
+    const digest = machine.digest();
+    if (index === this.#digests.length) {
+      this.#digests.push(digest);
+      this.#first.push(id);
+      for (const text of this.#watch.observe(machine, entry, result)) this.#say('broker', `${id}: ${text}`);
+    } else if (index < this.#digests.length && this.#digests[index] !== digest) {
+      const others = `${this.#first[index]} has ${this.#digests[index]}`;
+      this.#say('replicas-differ', `${id} has the digest ${digest} behind entry ${index}, ${others}`);
+    }
+  }
+
+  #say(rule: StateViolation['rule'], message: string): void {
+    if (this.#violations.length < VIOLATIONS_MAX) this.#violations.push({ rule, message });
+  }
+}
