@@ -111,8 +111,16 @@ describe('the console', () => {
     const at = screen.split('\n').findIndex((row) => row.includes('· follower')) - 4;
     for (let row = 0; row < at; row += 1) console_.type('j');
     console_.type('X');
-    await console_.until((text) => text.includes('off from all others') && text.includes('y = yes'));
-    console_.type('y');
+    const asked = await console_.until(
+      (text) => text.includes('y = yes') || text.includes('Type the node name to confirm'),
+    );
+    // Graver than it was a moment ago: on a busy machine the one that was chosen may lead by now.
+    const named = /Cut (n\d) off from all others/.exec(asked)?.[1];
+    console_.type(asked.includes('y = yes') ? 'y' : `${named}`);
+    if (!asked.includes('y = yes')) {
+      await console_.until((text) => text.includes(`confirm: ${named}_`));
+      console_.type('\r');
+    }
     await console_.until((text) => text.includes('hear nothing of each other') && text.includes('fault'));
     console_.type('H');
     await console_.until((text) => text.includes('healed'));

@@ -32,9 +32,12 @@ export class TerminalSession {
     });
     this.exited = new Promise((resolve) => {
       this.#pty.onExit((exit) => {
-        this.isRunning = false;
-        this.#notify();
-        resolve(exit);
+        // What it wrote last may not be on the screen yet.
+        this.#terminal.write('', () => {
+          this.isRunning = false;
+          this.#notify();
+          resolve(exit);
+        });
       });
     });
   }
