@@ -8,10 +8,16 @@ import { Client, connect } from '../src/client/index.ts';
  *
  *     npm run campaign -- long-log [--gib 2]     a long log: memory, start-up, reading old and new
  *     npm run campaign -- console-soak [--frames 20000]   the console draws so many frames: its heap stays flat
+ *     npm run campaign -- redis-sink [--seconds 90] [--seed 1]   sinks, Redis and leaders die: the stream is the log
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { gib: { type: 'string', default: '2' }, frames: { type: 'string', default: '20000' } },
+  options: {
+    gib: { type: 'string', default: '2' },
+    frames: { type: 'string', default: '20000' },
+    seconds: { type: 'string', default: '90' },
+    seed: { type: 'string', default: '1' },
+  },
 });
 
 const RSS_MIB_MAX = 256;
@@ -22,6 +28,8 @@ const campaigns: Record<string, () => Promise<boolean>> = {
   'long-log': async () => longLog(Number(values.gib)),
   'console-soak': async () =>
     (await import('./campaigns/console-soak.ts')).consoleSoak(Number(values.frames)),
+  'redis-sink': async () =>
+    (await import('./campaigns/redis-sink.ts')).redisSink(Number(values.seconds), Number(values.seed)),
 };
 
 const campaign = campaigns[positionals[0] ?? ''];
