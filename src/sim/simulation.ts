@@ -262,13 +262,13 @@ class Simulation {
     });
   }
 
-  /** These hold the same log, durable and committed to its end. */
+  /** These hold the same log, durable and committed to its end, and have applied all of it: what they show is all of it. */
   #agree(ids: readonly string[]): boolean {
     const cores = ids.map((id) => this.#cluster.core(id));
     const [first] = cores;
     if (first === undefined || first === null) return false;
     const end = first.lastIndex;
-    return cores.every(
+    const isSame = cores.every(
       (core) =>
         core !== null &&
         core.lastIndex === end &&
@@ -276,6 +276,7 @@ class Simulation {
         core.commitIndex === end &&
         core.checksumAt(end) === first.checksumAt(end),
     );
+    return isSame && ids.every((id) => this.#cluster.group(id).appliedIndex === end);
   }
 
   #judge(): Failure[] {

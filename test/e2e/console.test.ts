@@ -110,6 +110,8 @@ describe('the console', () => {
     const screen = await console_.until(isWhole);
     const at = screen.split('\n').findIndex((row) => row.includes('· follower')) - 4;
     for (let row = 0; row < at; row += 1) console_.type('j');
+    // Keys that arrive in one piece with an order are a paste, and no order.
+    await console_.until((text) => /▸ n\d +· follower/.test(text));
     console_.type('X');
     const asked = await console_.until(
       (text) => text.includes('y = yes') || text.includes('Type the node name to confirm'),
