@@ -23,7 +23,10 @@ const GROUPS: readonly Column[] = [
 export function drawTopics({ model, ui, columns, rows, glyphs }: Canvas): Line[] {
   const { topics } = model;
   if (topics === null || topics.error !== null) {
-    const text = topics === null ? ' the nodes of this version serve no topics yet: all records are in the raw log (3)' : ` unknown: ${topics.error ?? ''}`;
+    const text =
+      topics === null
+        ? ' the nodes of this version serve no topics yet: all records are in the raw log (3)'
+        : ` unknown: ${topics.error ?? ''}`;
     return panel({ title: 'Topics and groups', rows: [line(segment(text, 'dim'))] }, columns, rows, glyphs);
   }
   const groupsHeight = Math.min(topics.groups.length + 3, Math.max(3, Math.floor(rows / 2)));
