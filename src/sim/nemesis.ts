@@ -11,6 +11,9 @@ import { FAULT_KINDS, type FaultKind, type PlannedFault, type Scenario } from '.
 import { exponential } from './swarm.ts';
 import type { Trace } from './trace.ts';
 
+/** When somebody may be waited for. */
+type Moment = 'vote' | 'election' | 'truncation';
+
 /** What is known to be committed is on disk within 100 ms, unless the disk is slow. */
 const KNOWN_FOR_MS_MIN = 2000;
 
@@ -42,7 +45,7 @@ export class Nemesis {
   /** Told to end, and perhaps still at it. */
   readonly #leaving = new Set<string>();
   /** Each waits for the next one to do this, and strikes. */
-  readonly #ambushes: Record<'vote' | 'election', ((id: string) => void)[]> = { vote: [], election: [] };
+  readonly #ambushes: Record<Moment, ((id: string) => void)[]> = { vote: [], election: [], truncation: [] };
   /** Disks that are full, or were a moment ago: their nodes may end. */
   readonly #full = new Set<string>();
   /** Disks that were damaged at rest. Their nodes may refuse to go on, whenever they find it, and are then wiped. */
@@ -91,9 +94,11 @@ export class Nemesis {
 
   /** Something happened at a node: somebody may have waited for it. */
   onEvent(id: string, { code, fields }: NodeEvent): void {
+    if (!this.#isActive) return;
     const isVote = code === 'vote-cast' && fields['kind'] === 'vote' && fields['verdict'] === 'granted';
     if (isVote) this.#ambushes.vote.shift()?.(id);
     if (code === 'election-won') this.#ambushes.election.shift()?.(id);
+    if (code === 'log-truncated') this.#ambushes.truncation.shift()?.(id);
     if (code === 'configuration-committed') this.#members.set(id, this.#cluster.clock.monotonicMs());
   }
 
@@ -238,6 +243,10 @@ export class Nemesis {
         return this.#ambush('vote', 'who votes next', prng);
       case 'leader-crash':
         return this.#ambush('election', 'who is elected next', prng);
+      case 'truncation-crash':
+        return this.#ambush('truncation', 'who drops entries next', prng);
+      case 'lost-leader':
+        return this.#loseLeader(prng);
       case 'silent-power-cut':
         if (cluster.isRunning(id)) this.#startLater(id, prng);
         cluster.powerCut(id, true);
@@ -258,6 +267,7 @@ export class Nemesis {
       case 'noise':
         return this.#slowDown(kind, id, prng);
       case 'one-way-cut':
+      case 'link-cut':
       case 'isolate':
       case 'partition':
       case 'reset':
@@ -352,12 +362,31 @@ export class Nemesis {
       : `${kind} of ${ms} ms ${where}`;
   }
 
-  /** Somebody is to die within a few milliseconds of what it does: what it did may be half done then. */
-  #ambush(moment: 'vote' | 'election', whom: string, prng: Prng): string {
-    this.#ambushes[moment].push((id) =>
-      this.#later(exponential(prng, prng.chance(0.5) ? 2 : 20), () => this.#crash(id, prng)),
-    );
+  /** Somebody is to die within a few milliseconds of what it does, perhaps slowly: what it did may be half done then. */
+  #ambush(moment: Moment, whom: string, prng: Prng): string {
+    this.#ambushes[moment].push((id) => {
+      const isSlow = prng.chance(0.5);
+      if (isSlow) this.#slow.set(id, prng.between(5, 100));
+      this.#later(exponential(prng, isSlow ? 50 : prng.between(1, 20)), () => {
+        if (isSlow) this.#slow.delete(id);
+        this.#crash(id, prng);
+      });
+    });
     return `${whom} is to die`;
+  }
+
+  /** A leader is cut off with what only it has, and dies with it; it comes back to a cluster that went on. */
+  #loseLeader(prng: Prng): string | null {
+    const id = this.#leader();
+    if (id === null) return null;
+    this.#cut(
+      [id],
+      this.#cluster.ids.filter((each) => each !== id),
+      true,
+      prng,
+    );
+    this.#later(exponential(prng, this.#brokenMs / 2), () => this.#crash(id, prng));
+    return `isolate ${id} from the nodes, and then it dies`;
   }
 
   #crash(id: string, prng: Prng): void {
@@ -366,10 +395,16 @@ export class Nemesis {
     this.#trace.note('nemesis', isPowerCut ? `cut the power of ${id}` : `kill ${id}`);
     if (isPowerCut) this.#cluster.powerCut(id);
     else this.#cluster.kill(id);
-    this.#startLater(id, prng);
+    // What it had promised is wanted of it again at once, or when everybody has forgotten.
+    if (prng.chance(0.5)) this.#later(exponential(prng, 10), () => this.#start(id));
+    else this.#startLater(id, prng);
   }
 
-  #disturb(kind: 'one-way-cut' | 'isolate' | 'partition' | 'reset', id: string, prng: Prng): string | null {
+  #disturb(
+    kind: 'one-way-cut' | 'link-cut' | 'isolate' | 'partition' | 'reset',
+    id: string,
+    prng: Prng,
+  ): string | null {
     const others = this.#hosts.filter((host) => host !== id);
     const other = pick(others, prng);
     switch (kind) {
@@ -380,6 +415,14 @@ export class Nemesis {
         const [from, to] = prng.chance(0.5) ? [id, other] : [other, id];
         this.#cut([from], [to], false, prng);
         return `cut ${from} → ${to}`;
+      }
+      case 'link-cut': {
+        // Those who hear each other are no majority for everybody: a third may be heard by both.
+        const nodes = this.#cluster.ids.filter((each) => each !== id);
+        if (nodes.length === 0) return null;
+        const peer = pick(nodes, prng);
+        this.#cut([id], [peer], true, prng);
+        return `cut ${id} from ${peer}`;
       }
       case 'isolate': {
         // A leader that only its clients reach goes on for a while, and they believe it.
@@ -553,9 +596,12 @@ export class Nemesis {
 
   /** Rather often whoever leads: most of what can go wrong begins there. */
   #victim(prng: Prng): string {
-    const leader = this.#cluster.ids.find((id) => this.#cluster.core(id)?.role === 'leader');
     const anybody = pick(this.#cluster.ids, prng);
-    return prng.chance(this.#leaderShare) ? (leader ?? anybody) : anybody;
+    return prng.chance(this.#leaderShare) ? (this.#leader() ?? anybody) : anybody;
+  }
+
+  #leader(): string | null {
+    return this.#cluster.ids.find((id) => this.#cluster.core(id)?.role === 'leader') ?? null;
   }
 }
 

@@ -9,10 +9,11 @@ export const WORLD_NAMES = [
   'duel',
   'split',
   'round',
-  'lag',
+  'tail',
   'power',
   'alone',
   'wiped',
+  'ballot',
 ] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -22,10 +23,11 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   duel: drawDuel,
   split: drawSplit,
   round: drawRound,
-  lag: drawLag,
+  tail: drawTail,
   power: drawPower,
   alone: drawAlone,
   wiped: drawWiped,
+  ballot: drawBallot,
 };
 
 /** The same name and seed draw the same world. */
@@ -58,9 +60,10 @@ function drawBase(prng: Prng, seed: number): Omit<Scenario, 'faults' | 'clients'
 function drawChurn(seed: number): Scenario {
   const prng = new Prng(seed);
   const base = drawBase(prng, seed);
-  const links: FaultKind[] = ['one-way-cut', 'isolate', 'partition'];
+  const links: FaultKind[] = ['one-way-cut', 'link-cut', 'isolate', 'partition'];
   const deaths: FaultKind[] = ['kill', 'power-cut', 'crash-point', 'restart', 'stop'];
-  const moments: FaultKind[] = ['voter-crash', 'leader-crash', 'dying-disk', 'slow-disk'];
+  const moments: FaultKind[] = ['voter-crash', 'leader-crash', 'truncation-crash', 'lost-leader'];
+  const disks: FaultKind[] = ['dying-disk', 'slow-disk'];
   const latencyMsMax = 0.1 + prng.fraction() * (prng.chance(0.3) ? 8 : 1);
   const electionTimeoutMsMin = Math.ceil(Math.max(60, 3 * (2 * latencyMsMax + base.diskMsSpread)));
   return {
@@ -77,7 +80,11 @@ function drawChurn(seed: number): Scenario {
     },
     leaderShare: 0.3 + prng.fraction() / 2,
     payloadBytesMax: prng.chance(0.2) ? 4096 : base.payloadBytesMax,
-    faults: planFaults(prng.fork(), drawRates(prng, [...links, ...deaths, ...moments], 3), base.safetyMs),
+    faults: planFaults(
+      prng.fork(),
+      drawRates(prng, [...links, ...deaths, ...moments, ...disks], 3),
+      base.safetyMs,
+    ),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 60 }),
   };
 }
@@ -98,7 +105,11 @@ function drawDuel(seed: number): Scenario {
     brokenMs: prng.between(100, 400),
     leaderShare: 0.9,
     inFlightMax: 64,
-    faults: planFaults(prng.fork(), rates({ 'leader-crash': 5, isolate: 3 }), base.safetyMs),
+    faults: planFaults(
+      prng.fork(),
+      rates({ 'leader-crash': 5, 'lost-leader': 2, isolate: 1 }),
+      base.safetyMs,
+    ),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 100, reads: 5 }),
   };
 }
@@ -136,23 +147,28 @@ function drawRound(seed: number): Scenario {
   };
 }
 
-/** Followers whose disks lag behind what the others commit, small caches, and deaths just then. */
-function drawLag(seed: number): Scenario {
+/**
+ * Leaders that are cut off go on writing what nobody else has, die, and come back to a cluster that went on without them;
+ * disks are slow, and die, while the old tail is replaced. Small caches, so that what is applied comes from disk.
+ */
+function drawTail(seed: number): Scenario {
   const prng = new Prng(seed);
   const base = drawBase(prng, seed);
   return {
     ...base,
-    diskMsSpread: prng.fraction() * 2,
+    diskMsSpread: prng.fraction() * 10,
     node: {
       ...base.node,
       segmentBytes: 64 * 1024,
-      cacheBytesMax: prng.between(1, 4096),
-      checkpointEveryBytes: prng.chance(0.5) ? prng.between(1, 4096) : 1024 * 1024,
+      cacheBytesMax: prng.chance(0.7) ? prng.between(1, 4096) : 1024 * 1024,
+      checkpointEveryBytes: prng.chance(0.3) ? prng.between(1, 4096) : 1024 * 1024,
     },
-    leaderShare: 0.5,
+    brokenMs: prng.between(100, 400),
+    inFlightMax: 64,
+    payloadBytesMax: prng.chance(0.5) ? 8192 : 400,
     faults: planFaults(
       prng.fork(),
-      rates({ 'dying-disk': 5, 'slow-disk': 1, isolate: 2, 'leader-crash': 1, kill: 1 }),
+      rates({ 'lost-leader': 3, 'truncation-crash': 3, 'dying-disk': 1 }),
       base.safetyMs,
     ),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 100, reads: 20 }),
@@ -208,6 +224,21 @@ function drawWiped(seed: number): Scenario {
     brokenMs: prng.between(50, 600),
     faults: planFaults(prng.fork(), rates({ 'wiped-disk': 4, kill: 3, 'slow-disk': 1 }), base.safetyMs),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 5 }),
+  };
+}
+
+/** Elections among nodes of which two do not hear each other, and voters that die of their votes and are back at once. */
+function drawBallot(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const safetyMs = 8000;
+  return {
+    ...drawBase(prng, seed),
+    safetyMs,
+    diskMsMin: 1,
+    diskMsSpread: prng.fraction() * 10,
+    brokenMs: prng.between(100, 400),
+    faults: planFaults(prng.fork(), rates({ 'voter-crash': 8, 'leader-crash': 3, 'link-cut': 6 }), safetyMs),
+    clients: planLoad(prng.fork(), safetyMs, { appends: 10, reads: 2 }),
   };
 }
 
