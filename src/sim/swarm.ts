@@ -90,7 +90,7 @@ function drawFaultRates(prng: Prng): Record<FaultKind, number> {
   if (prng.chance(1 / 16)) return rates;
   const isOften = prng.chance(0.3);
   for (const kind of FAULT_KINDS) {
-    if (prng.chance(0.4)) rates[kind] = prng.fraction() * (isOften ? 2 : 0.4);
+    if (prng.chance(0.3)) rates[kind] = prng.fraction() * (isOften ? 2 : 0.4);
   }
   rates['power-cut-all'] /= 4;
   rates['wiped-disk'] /= 2;
