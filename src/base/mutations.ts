@@ -11,12 +11,12 @@ export const MUTATION_NAMES = [
 
   /**
    * A leader commits whatever a majority holds, whichever leader wrote it. Breaks section 5.4.2 of the Raft paper:
-   * figure 8 shows how such an entry is overwritten after all. Had by DLedger, and by drafts of Raft itself.
+   * figure 8 shows how such an entry is overwritten after all. Nobody that we know of shipped it.
    */
   'commitsEntriesOfOlderTerms',
   /**
    * A vote goes to whoever asks first in a term, however far behind its log is. Breaks section 5.4.1: a leader must hold
-   * all that is committed. Kafka's unclean leader election did this on purpose.
+   * all that is committed. Kafka's unclean leader election does so on purpose.
    */
   'votesWithoutComparingLogs',
   /**
@@ -24,7 +24,7 @@ export const MUTATION_NAMES = [
    * that loses its power votes again in the same term. Had by DLedger, which never synced its vote file.
    */
   'votesBeforeSync',
-  /** A start forgets for whom this node voted in its term. Breaks figure 2. Had by DLedger where its vote file was lost. */
+  /** A start forgets for whom this node voted in its term. Breaks figure 2. DLedger may, after a power cut. */
   'forgetsVoteAtStart',
   /**
    * A follower acknowledges what is in its memory. Breaks figure 2: a majority that loses its power has nothing. Had by
@@ -48,12 +48,12 @@ export const MUTATION_NAMES = [
   'leaderCountsItselfBeforeSync',
   /**
    * A follower takes the commit index of a heartbeat for its own log, although that may hold another leader's entries
-   * there. Breaks figure 2 (the commit index is bounded by the last new entry). etcd bounds it at the leader for this.
+   * there. Breaks figure 2 (the commit index is bounded by the last new entry). Nobody that we know of shipped it.
    */
   'commitsWhatHeartbeatsSay',
   /**
    * A follower drops all behind the entry before those that it is sent, instead of all from the first that conflicts. An
-   * append that was overtaken then cuts what was acknowledged since. Breaks figure 2; the classic among exercises.
+   * append that was overtaken then cuts what was acknowledged since. Breaks figure 2; the Students' Guide to Raft warns of it.
    */
   'truncatesOnAnyAppend',
   /**
@@ -62,28 +62,28 @@ export const MUTATION_NAMES = [
    */
   'truncatesToCommitOnNewLeader',
   /**
-   * A leader answers linearizable reads by what it believes of itself. Breaks section 8: another may lead by now. Had by
-   * etcd before version 3 and Consul's default reads.
+   * A leader answers linearizable reads by what it believes of itself. Breaks section 8: another may lead by now. Jepsen
+   * found it in etcd and Consul (2014).
    */
   'readsWithoutQuorum',
   /**
    * A new leader answers reads before anything of its term is committed, when it may not know yet what its predecessor
-   * acknowledged. Breaks section 8. Had by etcd (before it checked the term of its commit index).
+   * acknowledged. Breaks section 8. Had by early versions of etcd's raft.
    */
   'readsBeforeTermStart',
   /**
    * Leadership is handed to a follower that has not everything yet, and for it voters compare no logs. Breaks
-   * dissertation 3.10. hashicorp/raft had transfers to followers that lag.
+   * dissertation 3.10. Nobody that we know of shipped it.
    */
   'handsOverUnchecked',
   /**
    * A new leader writes no entry of its own. Breaks section 8: what its predecessor left is not committed until somebody
-   * writes, and nobody may. Had by DLedger.
+   * writes, and nobody may. Nobody that we know of shipped it.
    */
   'skipsNoop',
   /**
    * A member with an empty disk votes and counts as the one it was. Breaks what Raft asks of a member (that it keeps its
-   * promises). Had by etcd, Kafka's KRaft before directory ids (KIP-853), and most others.
+   * promises). Had by DLedger, etcd, NATS, and Kafka's KRaft before directory ids (KIP-853).
    */
   'countsWipedMembers',
   /** Half of the voters is a majority. Breaks section 5.2: with an even number two leaders are elected. */
@@ -105,10 +105,10 @@ export const MUTATION_NAMES = [
   'skipsHardStateSync',
   /**
    * What a start finds in the file counts as durable, although it may lie in the page cache only. Breaks the rule of
-   * docs/wal-format.md, "Opening". Had by every log that scans and goes on.
+   * docs/wal-format.md, "Opening". Nobody that we know of was caught with it.
    */
   'trustsPageCacheAtStart',
-  /** A new segment's name is not synced: a power cut takes the file away. Had by etcd and many that rename. */
+  /** A new segment's name is not synced: a power cut takes the file away. ALICE (2014) found its like in many. */
   'skipsDirectorySync',
   /**
    * The watermark speaks of a block whose sync is under way. Breaks docs/wal-format.md: a torn tail then looks like rot,
@@ -130,7 +130,10 @@ export const MUTATION_NAMES = [
 
   /** A write is answered when the leader has put it into its own log. Kafka does so with acks=1, on request. */
   'acknowledgesOnPropose',
-  /** A leader applies, and answers, what is in its log and not committed. Breaks figure 2 (apply up to the commit index). */
+  /**
+   * A leader applies, and answers, what is in its log and not committed. Breaks figure 2 (apply up to the commit index).
+   * DLedger's leader reads out what is not committed.
+   */
   'appliesUncommitted',
   /**
    * Committed entries are read from disk for applying behind what is durable, where entries may lie that the log has
@@ -191,26 +194,31 @@ export const MUTATION_NAMES = [
    * one form or another, by most systems that pool their buffers.
    */
   'reusesFrameBuffers',
+  /**
+   * Frames are taken as they come, with whatever bits were flipped on the way that TCP's sums did not notice. Had by DLedger,
+   * whose checksum fields are never computed.
+   */
+  'ignoresFrameChecksums',
 
   // Clients.
 
   /** What is sent again is a new batch to the cluster. Had by the clients of RocketMQ, and Kafka before idempotence. */
   'retriesAsNewBatch',
   /**
-   * An append whose time is up after it was sent is reported as not stored. Breaks the one thing that a client may not
-   * do; Jepsen found it in nearly everybody's client.
+   * An append whose time is up after it was sent is reported as not stored. Its outcome is unknown, and must be called so.
+   * Nobody in particular: it is how clients lie.
    */
   'reportsTimeoutAsRefused',
   /**
    * After a time-out the producer goes on under the same id, and gives the next batch the number of the one that timed
-   * out. If that was stored, the new one is taken for its retry. Had by Kafka's producer (until KIP-360).
+   * out. If that was stored, the new one is taken for its retry. Nobody that we know of shipped it.
    */
   'reusesSequenceNumbers',
-  /** Answers are taken to come in the order of the requests. Had by clients that pipeline over one connection. */
+  /** Answers are taken to come in the order of the requests. Right for some protocols, wrong for one with long polls. */
   'matchesAnswersByOrder',
   /**
    * A reader goes on behind as many entries as it was given, not where the node says: gaps in the index make it read
-   * twice what lies behind them. Had by consumers that count offsets.
+   * twice what lies behind them. Nobody that we know of shipped it.
    */
   'countsReadsByRecords',
 ] as const;

@@ -1,5 +1,6 @@
 import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { CloseReason, Connection, Network } from '../base/ports/network.ts';
 import { UNKNOWN_INCARNATION } from '../base/units.ts';
 import { decodeError, errorInfo, type ErrorInfo } from '../wire/errors.ts';
@@ -22,6 +23,7 @@ export interface SessionHandlers {
 export interface SessionPorts {
   readonly network: Network;
   readonly clock: Clock;
+  readonly mutations?: Mutations;
 }
 
 const SOFTWARE_VERSION = '0.1.0';
@@ -57,9 +59,9 @@ export class Session {
     this.#clusterId = clusterId;
     this.#clock = ports.clock;
     this.#handlers = handlers;
-    this.#parser = new FrameParser({ bodyBytesMax: LIMITS.handshakeBytesMax }, (frame) =>
-      this.#onFrame(frame),
-    );
+    const { mutations = NO_MUTATIONS } = ports;
+    const options = { bodyBytesMax: LIMITS.handshakeBytesMax, mutations };
+    this.#parser = new FrameParser(options, (frame) => this.#onFrame(frame));
     this.#connection = ports.network.connect({
       host: endpoint.host,
       port: endpoint.port,

@@ -1,61 +1,109 @@
-import type { Mutation } from '../base/mutations.ts';
-import type { Failure } from './simulation.ts';
-import type { WorldName } from './worlds.ts';
+import { assert } from '../base/assert.ts';
+import { mutationsOf, type Mutation } from '../base/mutations.ts';
+import { simulate, type Failure, type SimulationResult } from './simulation.ts';
+import { drawWorld, type WorldName } from './worlds.ts';
 
-/** One wrong behaviour, and how it was caught. */
+type Rule = Failure['rule'];
+
+/** One wrong behaviour, and how it is caught. docs/museum.md tells the stories. */
 export interface Exhibit {
-  readonly mutation: Mutation;
-  /** Where it shows. */
+  /** Where it shows soonest. */
   readonly world: WorldName;
   /** The first seed of that world that noticed it when this was written. */
   readonly seed: number;
-  /** What may catch it: whichever of them is met first ends a run or stands in its verdict. */
-  readonly rules: readonly Failure['rule'][];
+  /** What catches it: which of them comes first is a matter of luck. */
+  readonly rules: readonly Rule[];
 }
 
-export const EXHIBITS: readonly Exhibit[] = [
-  { mutation: 'votesWithoutComparingLogs', world: 'churn', seed: 1, rules: ['invariant'] },
-  { mutation: 'acknowledgesBeforeSync', world: 'power', seed: 43, rules: ['invariant', 'acknowledged-lost'] },
-  { mutation: 'commitsWhatHeartbeatsSay', world: 'duel', seed: 7, rules: ['invariant'] },
-  { mutation: 'truncatesOnAnyAppend', world: 'swarm', seed: 1, rules: ['invariant'] },
-  { mutation: 'skipsNoop', world: 'swarm', seed: 1, rules: ['nobody-leads', 'clients-wait'] },
-  { mutation: 'halfIsAQuorum', world: 'swarm', seed: 12, rules: ['invariant'] },
-  { mutation: 'skipsLogSync', world: 'swarm', seed: 1, rules: ['node-ended', 'invariant'] },
-  {
-    mutation: 'skipsHardStateSync',
-    world: 'swarm',
-    seed: 2,
-    rules: ['nobody-leads', 'invariant', 'term-went-back'],
-  },
-  { mutation: 'acknowledgesOnPropose', world: 'swarm', seed: 1, rules: ['stale-read', 'acknowledged-lost'] },
-  {
-    mutation: 'appliesUncommitted',
-    world: 'swarm',
-    seed: 2,
-    rules: ['logs-differ', 'acknowledged-lost', 'exception'],
-  },
-  { mutation: 'losesProducersAtStart', world: 'swarm', seed: 1, rules: ['logs-differ', 'acknowledged-lost'] },
-  { mutation: 'storesRetriesAgain', world: 'swarm', seed: 2, rules: ['stored-twice'] },
-  {
-    mutation: 'mergesAnswersBlindly',
-    world: 'swarm',
-    seed: 2,
-    rules: ['two-values-at-one-index', 'acknowledged-lost'],
-  },
-  {
-    mutation: 'reusesFrameBuffers',
-    world: 'swarm',
-    seed: 6,
-    rules: ['node-ended', 'invariant', 'never-attempted'],
-  },
-  { mutation: 'retriesAsNewBatch', world: 'swarm', seed: 2, rules: ['refused-but-stored', 'stored-twice'] },
-  { mutation: 'reportsTimeoutAsRefused', world: 'swarm', seed: 1, rules: ['refused-but-stored'] },
-  { mutation: 'reusesSequenceNumbers', world: 'swarm', seed: 1, rules: ['acknowledged-lost'] },
-  { mutation: 'matchesAnswersByOrder', world: 'swarm', seed: 5, rules: ['reader-skipped', 'stale-read'] },
-  {
-    mutation: 'countsReadsByRecords',
-    world: 'swarm',
+/** Shown by whole clusters. Those of the replicated state alone are shown by the tests of its floor. */
+export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
+  commitsEntriesOfOlderTerms: { world: 'duel', seed: 1, rules: ['invariant'] },
+  votesWithoutComparingLogs: { world: 'duel', seed: 1, rules: ['invariant'] },
+  votesBeforeSync: { world: 'ballot', seed: 1, rules: ['invariant'] },
+  forgetsVoteAtStart: { world: 'ballot', seed: 1, rules: ['invariant'] },
+  acknowledgesBeforeSync: { world: 'power', seed: 1, rules: ['invariant', 'no-convergence'] },
+  acknowledgesUnverified: { world: 'duel', seed: 1, rules: ['no-convergence', 'invariant'] },
+  countsStaleSyncs: { world: 'split', seed: 1, rules: ['invariant'] },
+  leaderCountsItselfBeforeSync: { world: 'duel', seed: 1, rules: ['invariant'] },
+  commitsWhatHeartbeatsSay: { world: 'tail', seed: 1, rules: ['invariant'] },
+  truncatesOnAnyAppend: { world: 'round', seed: 1, rules: ['invariant'] },
+  truncatesToCommitOnNewLeader: { world: 'duel', seed: 1, rules: ['invariant', 'no-convergence'] },
+  readsWithoutQuorum: { world: 'split', seed: 1, rules: ['stale-read'] },
+  readsBeforeTermStart: { world: 'duel', seed: 1, rules: ['stale-read'] },
+  handsOverUnchecked: { world: 'round', seed: 1, rules: ['invariant'] },
+  skipsNoop: { world: 'wiped', seed: 1, rules: ['nobody-leads'] },
+  countsWipedMembers: { world: 'wiped', seed: 1, rules: ['invariant'] },
+  halfIsAQuorum: { world: 'split', seed: 1, rules: ['invariant', 'stale-read'] },
+  followsLeadersOfOlderTerms: { world: 'split', seed: 1, rules: ['invariant'] },
+  skipsLogSync: { world: 'power', seed: 1, rules: ['node-ended', 'invariant'] },
+  skipsHardStateSync: {
+    world: 'power',
     seed: 1,
-    rules: ['reader-went-back', 'reader-skipped'],
+    rules: ['nobody-leads', 'no-convergence', 'term-went-back', 'invariant'],
   },
-];
+  trustsPageCacheAtStart: { world: 'power', seed: 1, rules: ['node-ended'] },
+  skipsDirectorySync: { world: 'power', seed: 1, rules: ['node-ended'] },
+  watermarkAheadOfSync: { world: 'power', seed: 1, rules: ['node-ended'] },
+  leavesTornTail: { world: 'power', seed: 1, rules: ['node-ended'] },
+  retriesFailedSyncs: { world: 'power', seed: 1, rules: ['node-ended', 'unreadable'] },
+  acknowledgesOnPropose: {
+    world: 'tail',
+    seed: 1,
+    rules: ['acknowledged-lost', 'stale-read', 'two-values-at-one-index'],
+  },
+  appliesUncommitted: {
+    world: 'tail',
+    seed: 1,
+    rules: ['invariant', 'replicas-differ', 'acknowledged-lost', 'logs-differ'],
+  },
+  appliesDroppedEntries: {
+    world: 'tail',
+    seed: 1,
+    rules: ['replicas-differ', 'logs-differ', 'acknowledged-lost', 'reader-skipped'],
+  },
+  hintsCommitAheadOfDisk: { world: 'tail', seed: 1, rules: ['invariant', 'replicas-differ'] },
+  checkpointsAheadOfLog: { world: 'tail', seed: 1, rules: ['node-ended'] },
+  losesProducersAtStart: {
+    world: 'tail',
+    seed: 1,
+    rules: ['replicas-differ', 'logs-differ', 'acknowledged-lost'],
+  },
+  storesRetriesAgain: { world: 'tail', seed: 1, rules: ['stored-twice'] },
+  readsBeforeApply: { world: 'alone', seed: 1, rules: ['stale-read'] },
+  mergesAnswersBlindly: { world: 'tail', seed: 1, rules: ['acknowledged-lost', 'two-values-at-one-index'] },
+  reusesFrameBuffers: {
+    world: 'noise',
+    seed: 1,
+    rules: ['exception', 'replicas-differ', 'node-ended', 'invariant', 'no-convergence', 'unreadable'],
+  },
+  ignoresFrameChecksums: {
+    world: 'noise',
+    seed: 1,
+    rules: ['acknowledged-lost', 'reader-skipped', 'stale-read', 'real-time-order', 'invariant', 'exception'],
+  },
+  retriesAsNewBatch: { world: 'tail', seed: 1, rules: ['stored-twice', 'refused-but-stored'] },
+  reportsTimeoutAsRefused: { world: 'tail', seed: 1, rules: ['refused-but-stored'] },
+  reusesSequenceNumbers: { world: 'tail', seed: 1, rules: ['acknowledged-lost'] },
+  matchesAnswersByOrder: { world: 'swarm', seed: 1, rules: ['reader-skipped', 'stale-read', 'clients-wait'] },
+  countsReadsByRecords: { world: 'wiped', seed: 1, rules: ['reader-went-back', 'reader-skipped'] },
+};
+
+/** The switches that stand here. */
+export const SHOWN: readonly Mutation[] = Object.keys(EXHIBITS) as Mutation[];
+
+export function exhibitOf(mutation: Mutation): Exhibit {
+  const exhibit = EXHIBITS[mutation];
+  assert(exhibit !== undefined, () => `${mutation} is not shown by clusters`);
+  return exhibit;
+}
+
+/** Runs a world of its exhibit with this one switch on. */
+export function show(mutation: Mutation, seed: number): SimulationResult {
+  return simulate(drawWorld(exhibitOf(mutation).world, seed), { mutations: mutationsOf([mutation]) });
+}
+
+/** Whether a run with it was caught as it should be. */
+export function isCaught(mutation: Mutation, { failures }: SimulationResult): boolean {
+  const { rules } = exhibitOf(mutation);
+  return failures.some(({ rule }) => rules.includes(rule));
+}

@@ -435,7 +435,11 @@ export class Nemesis {
         return `isolate ${id}${isAmongNodes ? ' from the nodes' : ''}${isOneWay ? ' in one direction' : ''}`;
       }
       case 'partition': {
-        const side = this.#hosts.filter(() => prng.chance(0.5));
+        // Any halves, or one node with some of the clients: a leader then goes on for them as if nothing were.
+        const isOne = prng.chance(0.4);
+        const isAlone = (host: string): boolean => isOne && host !== id && this.#cluster.ids.includes(host);
+        const side = this.#hosts.filter((host) => prng.chance(0.5) && !isAlone(host));
+        if (isOne && !side.includes(id)) side.push(id);
         const rest = this.#hosts.filter((host) => !side.includes(host));
         if (side.length === 0 || rest.length === 0) return null;
         this.#cut(side, rest, prng.chance(0.7), prng);

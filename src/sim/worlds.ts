@@ -14,6 +14,7 @@ export const WORLD_NAMES = [
   'alone',
   'wiped',
   'ballot',
+  'noise',
 ] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -28,6 +29,7 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   alone: drawAlone,
   wiped: drawWiped,
   ballot: drawBallot,
+  noise: drawNoise,
 };
 
 /** The same name and seed draw the same world. */
@@ -118,16 +120,18 @@ function drawDuel(seed: number): Scenario {
 function drawSplit(seed: number): Scenario {
   const prng = new Prng(seed);
   const base = drawBase(prng, seed);
+  const safetyMs = 12_000;
   return {
     ...base,
-    safetyMs: 8000,
+    size: prng.chance(0.7) ? 3 : 4,
+    safetyMs,
     diskMsSpread: 1,
-    node: { heartbeatMs: 100, electionTimeoutMsMin: 500, electionTimeoutMsMax: 1500 },
-    brokenMs: prng.between(1000, 3000),
+    node: { heartbeatMs: 100, electionTimeoutMsMin: 500, electionTimeoutMsMax: 3000 },
+    brokenMs: 4000,
     leaderShare: 0.9,
     timeoutMsMax: 5000,
-    faults: planFaults(prng.fork(), rates({ partition: 0.7, isolate: 0.3 }), 8000),
-    clients: planLoad(prng.fork(), 8000, { appends: 20, reads: 40 }),
+    faults: planFaults(prng.fork(), rates({ partition: 0.5 }), safetyMs),
+    clients: planLoad(prng.fork(), safetyMs, { appends: 20, reads: 40 }),
   };
 }
 
@@ -192,7 +196,7 @@ function drawPower(seed: number): Scenario {
     payloadBytesMax: prng.chance(0.5) ? 8192 : prng.between(0, 2000),
     faults: planFaults(
       prng.fork(),
-      drawRates(prng, [...cuts, 'dying-disk', 'voter-crash'], 4),
+      drawRates(prng, [...cuts, 'dying-disk', 'voter-crash', 'leader-crash'], 4),
       base.safetyMs,
     ),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 5 }),
@@ -239,6 +243,19 @@ function drawBallot(seed: number): Scenario {
     brokenMs: prng.between(100, 400),
     faults: planFaults(prng.fork(), rates({ 'voter-crash': 8, 'leader-crash': 3, 'link-cut': 6 }), safetyMs),
     clients: planLoad(prng.fork(), safetyMs, { appends: 10, reads: 2 }),
+  };
+}
+
+/** Bits flip on the way, and frames come in pieces. */
+function drawNoise(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  return {
+    ...base,
+    network: { ...base.network, splitChance: 0.3 },
+    payloadBytesMax: prng.between(0, 4000),
+    faults: planFaults(prng.fork(), rates({ noise: 6, kill: 0.5, isolate: 0.5 }), base.safetyMs),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 20 }),
   };
 }
 
