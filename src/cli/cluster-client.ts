@@ -1,4 +1,4 @@
-import { Client, DledgerError, connect, type ClusterStatus } from '../client/index.ts';
+import { Client, DledgerError, connect, type ClusterStatus, type NodeAnswer } from '../client/index.ts';
 import { parseHostPort } from '../base/host-port.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { CliError, asCliError, usageError } from './cli-error.ts';
@@ -81,6 +81,16 @@ export async function survey(call: Call): Promise<ClusterStatus> {
   } finally {
     await client.close();
   }
+}
+
+/** The node of this id, as the cluster knows it. @throws CliError NOT_FOUND that names those there are. */
+export function findNode(status: ClusterStatus, id: string): NodeAnswer {
+  const node = status.nodes.find((candidate) => candidate.nodeId === id);
+  if (node !== undefined) return node;
+  const known = status.nodes.map((candidate) => candidate.nodeId ?? candidate.address).join(', ');
+  throw new CliError('NOT_FOUND', ExitCode.notFound, `there is no node ${id}`, {
+    next: `choose one of ${known}`,
+  });
 }
 
 /** Whom an answer came from. */

@@ -37,5 +37,6 @@ export type { AppendCallback } from './producer-core.ts';
 export type { LogRecord } from './records.ts';
 export type { Consistency, Transferred } from '../wire/client-codec.ts';
 export type { FaultOrder, FaultReport, FaultSpec, FaultState } from '../wire/fault-schema.ts';
+export type { PeekedEntry } from '../wire/peek-schema.ts';
 export type { NodeEvent } from '../wire/watch-schema.ts';
 export type { FollowerStatus, GroupStatus, MemberStatus, NodeStatus } from '../wire/status-schema.ts';

@@ -7,8 +7,8 @@ import {
   type NodeAnswer,
 } from '../../client/index.ts';
 import { blastRadius, confirmRadius } from '../blast-radius.ts';
-import { CliError, usageError } from '../cli-error.ts';
-import { SURVEY_TIMEOUT, noneAnswers, sourcesOf, survey, timeoutOf } from '../cluster-client.ts';
+import { usageError } from '../cli-error.ts';
+import { SURVEY_TIMEOUT, noneAnswers, sourcesOf, survey, timeoutOf, findNode } from '../cluster-client.ts';
 import { flag, number, text, type Call, type Command } from '../command.ts';
 import { parseDuration } from '../duration.ts';
 import { ExitCode } from '../exit-code.ts';
@@ -78,7 +78,7 @@ export const faultAdd: Command = {
     const ttl = text(call, 'ttl');
     if (ttl === null) throw usageError('--ttl is missing', 'say how long it is to last: --ttl 5s');
     const status = await survey(call);
-    const node = find(status, call.positionals.get('node') ?? '');
+    const node = findNode(status, call.positionals.get('node') ?? '');
     const id = node.nodeId ?? '';
     if (spec.kind === 'stall') {
       const radius = blastRadius(status, [id]);
@@ -109,7 +109,7 @@ export const faultClear: Command = {
     if ((named === undefined) !== flag(call, 'all'))
       throw usageError(named === undefined ? 'which node?' : 'a node and --all', 'name a node, or say --all');
     const status = await survey(call);
-    const nodes = named === undefined ? status.nodes : [find(status, named)];
+    const nodes = named === undefined ? status.nodes : [findNode(status, named)];
     const cleared: FaultRow[] = [];
     const failed: string[] = [];
     await Promise.all(
@@ -161,15 +161,6 @@ function peerOf(call: Call): Extract<FaultSpec, { kind: 'drop' }>['peer'] {
   if (!isNodeId(peer))
     throw usageError('--peer is missing', 'say between this node and which other: --peer n2');
   return peer;
-}
-
-function find(status: ClusterStatus, id: string): NodeAnswer {
-  const node = status.nodes.find((candidate) => candidate.nodeId === id);
-  if (node !== undefined) return node;
-  const known = status.nodes.map((candidate) => candidate.nodeId ?? candidate.address).join(', ');
-  throw new CliError('NOT_FOUND', ExitCode.notFound, `there is no node ${id}`, {
-    next: `choose one of ${known}`,
-  });
 }
 
 function adminOf(call: Call, node: NodeAnswer): NodeAdmin {

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { NodeAdmin, type ClusterStatus, type NodeAnswer } from '../../client/index.ts';
 import { blastRadius, confirmRadius } from '../blast-radius.ts';
 import { CliError, usageError } from '../cli-error.ts';
-import { SURVEY_TIMEOUT, survey, timeoutOf, withClient } from '../cluster-client.ts';
+import { SURVEY_TIMEOUT, survey, timeoutOf, withClient, findNode } from '../cluster-client.ts';
 import { flag, text, type Call, type Command, type Flag, type Positional } from '../command.ts';
 import { orderIfManaged, type Order } from '../control.ts';
 import { parseDuration } from '../duration.ts';
@@ -121,17 +121,12 @@ export const nodeDrain: Command = {
   },
 };
 
-/** The node that is meant, as the cluster knows it. @throws CliError NOT_FOUND that names those there are. */
+/** The node that is meant. @throws CliError */
 async function find(call: Call): Promise<{ status: ClusterStatus; node: NodeAnswer; id: string }> {
   const id = call.positionals.get('node') ?? '';
   if (id === '') throw usageError('which node?');
   const status = await survey(call);
-  const node = status.nodes.find((candidate) => candidate.nodeId === id);
-  if (node !== undefined) return { status, node, id };
-  const known = status.nodes.map((candidate) => candidate.nodeId ?? candidate.address).join(', ');
-  throw new CliError('NOT_FOUND', ExitCode.notFound, `there is no node ${id}`, {
-    next: `choose one of ${known}`,
-  });
+  return { status, node: findNode(status, id), id };
 }
 
 /** @returns what the `up` here did, or null where it does not run this node. */

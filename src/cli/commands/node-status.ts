@@ -1,6 +1,6 @@
 import type { NodeStatus } from '../../client/index.ts';
 import { CliError } from '../cli-error.ts';
-import { SURVEY_TIMEOUT, sourcesOf, survey } from '../cluster-client.ts';
+import { SURVEY_TIMEOUT, sourcesOf, survey, findNode } from '../cluster-client.ts';
 import type { Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { dateTimeOf } from '../log-line.ts';
@@ -15,13 +15,7 @@ export const nodeStatus: Command = {
   run: async (call) => {
     const id = call.positionals.get('node') ?? '';
     const cluster = await survey(call);
-    const node = cluster.nodes.find((candidate) => candidate.nodeId === id);
-    if (node === undefined) {
-      const known = cluster.nodes.map((candidate) => candidate.nodeId ?? candidate.address).join(', ');
-      throw new CliError('NOT_FOUND', ExitCode.notFound, `there is no node ${id}`, {
-        next: `choose one of ${known}`,
-      });
-    }
+    const node = findNode(cluster, id);
     if (node.status === null) {
       throw new CliError('UNREACHABLE', ExitCode.unreachable, `${id} does not answer: ${node.error ?? '?'}`, {
         retryable: true,

@@ -1,4 +1,4 @@
-import type { NodeEvent, WatchedNode } from '../../client/index.ts';
+import type { NodeEvent, PeekedEntry, WatchedNode } from '../../client/index.ts';
 import type { Health } from '../health.ts';
 
 export interface ClusterEvent extends NodeEvent {
@@ -35,19 +35,8 @@ export interface Election {
   readonly leaderlessMs: number | null;
 }
 
-export interface TailEntry {
-  readonly index: number;
-  readonly term: number;
-  readonly type: 'data' | 'noop' | 'config' | 'command';
-  /** topic/queue, or the raw log. */
-  readonly where: string | null;
-  readonly records: number;
-  readonly bytes: number;
-  /** Unix milliseconds. */
-  readonly at: number;
+export interface TailEntry extends PeekedEntry {
   readonly isCommitted: boolean;
-  /** The beginning of the first record, as it is. */
-  readonly preview: string;
 }
 
 export interface LogTail {
