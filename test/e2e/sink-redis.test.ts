@@ -94,30 +94,4 @@ describe.runIf(noRedis === null)('the Redis sink', () => {
     await startSink('--once').finished;
     expect((await stream()).map(([, data]) => data)).toEqual(['c']);
   });
-
-  test('outlives a Redis that forgets and a leader that dies; a second sink fences the first', async () => {
-    const writer = await Writer.start(cluster.endpoints, 'w');
-    const first = startSink();
-    await untilLength(200);
-    await redis.save();
-    await untilLength(400);
-    await server.kill();
-    await server.restart();
-    await first.untilPrinted((_, stderr) => stderr.includes(`Redis has lost what was after`));
-    await cluster.kill(await cluster.leader());
-    await untilLength(600);
-    const second = startSink();
-    const fenced = await first.finished;
-    expect(fenced.code).toBe(7);
-    expect(fenced.stderr).toContain('error[FENCED]: another sink');
-    await untilLength(800);
-    await writer.stop();
-    const records = await log();
-    await untilLength(records.length);
-    second.signal('SIGTERM');
-    const ended = await second.finished;
-    expect(ended.code).toBe(0);
-    expect(ended.stdout).toContain(KEY);
-    expect(await stream()).toEqual(records);
-  });
 });
