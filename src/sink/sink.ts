@@ -19,6 +19,8 @@ export interface SinkOptions {
   readonly first: Position;
   /** Ends it, once what is on its way is answered. */
   readonly signal: AbortSignal;
+  /** Ends it at once: what is on its way is not waited for, and the checkpoint will tell what became of it. */
+  readonly abandon: AbortSignal;
   /** Told what an operator wants to know. */
   readonly say: (line: string) => void;
   /** Resolves after so many milliseconds, or when the signal comes. */
@@ -35,8 +37,6 @@ export interface SinkResult {
 /** So much goes into one step of Redis, which does nothing else meanwhile: some milliseconds. */
 const STEP: GatherLimits = { count: 1000, bytes: 512 * 1024 };
 const PAUSE_MS = 500;
-/** What ioredis answers to commands that wait when its connection is closed on purpose. */
-const CLOSED = 'Connection is closed.';
 
 /**
  * Brings a source into a stream, each record once in effect, until the source ends or the signal comes. One step is on
@@ -44,12 +44,27 @@ const CLOSED = 'Connection is closed.';
  * @throws SinkError, and what the source ends with.
  */
 export async function runSink(options: SinkOptions): Promise<SinkResult> {
+  const progress: Progress = { records: 0, next: options.first };
+  try {
+    await follow(options, progress);
+  } catch (error) {
+    if (!options.signal.aborted || !(error instanceof AbortedError)) throw error;
+  }
+  return progress;
+}
+
+/** What is known to lie in the stream, also when it ends in the middle of something. */
+interface Progress {
+  records: number;
+  next: Position;
+}
+
+async function follow(options: SinkOptions, progress: Progress): Promise<void> {
   const { source, stream, first, signal, say } = options;
-  let records = 0;
-  let reached: Position | null = null;
-  for (;;) {
-    const opened = await patiently(options, reached === null, async () => stream.open(first));
-    sayWhere(options, opened, reached);
+  for (let isFirst = true; ; isFirst = false) {
+    const opened = await patiently(options, isFirst, async () => stream.open(first));
+    sayWhere(options, opened, isFirst ? null : progress.next);
+    progress.next = opened.next;
     const reading = new AbortController();
     const stop = (): void => reading.abort();
     signal.addEventListener('abort', stop, { once: true });
@@ -58,43 +73,52 @@ export async function runSink(options: SinkOptions): Promise<SinkResult> {
     try {
       for (;;) {
         const entries = await gatherer.take();
-        if (entries === null) return { records, next: stream.next };
+        if (entries === null) return;
         if (!(await patiently(options, false, async () => stream.append(entries)))) break;
-        records += entries.length;
+        progress.records += entries.length;
+        progress.next = stream.next;
       }
-    } catch (error) {
-      if (signal.aborted && isEnd(error)) return { records, next: stream.next };
-      throw error;
     } finally {
       signal.removeEventListener('abort', stop);
       stop();
       await gatherer.drop();
     }
-    reached = stream.next;
-    say(`the stream ${stream.key} does not stand at ${formatPosition(reached)} any more: looking again`);
+    const at = formatPosition(progress.next);
+    say(`the stream ${stream.key} does not stand at ${at} any more: looking again`);
   }
 }
 
 /** Repeats a step as long as Redis may think better of it; not the very first one, where somebody may be waiting. */
 async function patiently<T>(
-  { stream, signal, say, pause }: SinkOptions,
+  { stream, signal, abandon, say, pause }: SinkOptions,
   isFirst: boolean,
   step: () => Promise<T>,
 ): Promise<T> {
   let said = '';
   for (;;) {
     try {
-      const result = await step();
+      const result = await unless(abandon, step());
       if (said !== '') say('Redis takes writes again');
       return result;
     } catch (error) {
       if (!isReply(error)) throw error;
-      if (isFirst || signal.aborted || !isPassing(error)) throw sinkError(error, stream.key);
+      if (isFirst || !isPassing(error)) throw sinkError(error, stream.key);
+      if (signal.aborted) throw new AbortedError('none');
       if (error.message !== said) say(`Redis takes no writes for now: ${error.message}`);
       said = error.message;
       await pause(PAUSE_MS);
     }
   }
+}
+
+/** The promise, or AbortedError as soon as the signal comes: a command may wait for ever for a Redis that is gone. */
+async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(new AbortedError('unknown'));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 function sayWhere({ stream, say }: SinkOptions, { next, isNew }: Opened, reached: Position | null): void {
@@ -109,9 +133,4 @@ function sayWhere({ stream, say }: SinkOptions, { next, isNew }: Opened, reached
 /** Whether this is what Redis said, and not what this program says of it. */
 function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
-}
-
-/** The ways in which a sink ends that was told to. */
-function isEnd(error: unknown): boolean {
-  return error instanceof AbortedError || (error instanceof Error && error.message === CLOSED);
 }

@@ -94,4 +94,49 @@ describe.runIf(noRedis === null)('the Redis sink', () => {
     await startSink('--once').finished;
     expect((await stream()).map(([, data]) => data)).toEqual(['c']);
   });
+
+  test('outlives a Redis that forgets and a leader that dies; a second sink fences the first', async () => {
+    const writer = await Writer.start(cluster.endpoints, 'w');
+    const first = startSink();
+    await untilLength(200);
+    await redis.save();
+    // Behind the snapshot, wherever it was: else there is nothing to forget.
+    await untilLength((await redis.xlen(KEY)) + 200);
+    await server.kill();
+    await server.restart();
+    await first.untilPrinted((_, stderr) => stderr.includes(`Redis has lost what was after`));
+    await cluster.kill(await cluster.leader());
+    await untilLength((await redis.xlen(KEY)) + 200);
+    const second = startSink();
+    const fenced = await first.finished;
+    expect(fenced.code).toBe(7);
+    expect(fenced.stderr).toContain('error[FENCED]: another sink');
+    await untilLength((await redis.xlen(KEY)) + 200);
+    await writer.stop();
+    const records = await log();
+    await untilLength(records.length);
+    expect(await stream()).toEqual(records);
+    second.signal('SIGTERM');
+    const ended = await second.finished;
+    expect(ended.code).toBe(0);
+    expect(ended.stdout).toContain(KEY);
+  });
+
+  test('ends when it is told to, also while it waits for Redis', async () => {
+    const waiting = startSink();
+    await waiting.untilPrinted((_, stderr) => stderr.includes('fills'));
+    await server.kill();
+    await cluster.command('append', '-d', 'a');
+    await waiting.untilPrinted((_, stderr) => stderr.includes('lost Redis'));
+    waiting.signal('SIGINT');
+    expect((await waiting.finished).code).toBe(130);
+    await server.restart();
+    const full = startSink();
+    await untilLength(1);
+    await redis.config('SET', 'maxmemory', '1');
+    await cluster.command('append', '-d', 'b');
+    await full.untilPrinted((_, stderr) => stderr.includes('Redis takes no writes for now: OOM'));
+    full.signal('SIGTERM');
+    expect(await full.finished).toMatchObject({ code: 0 });
+  });
 });

@@ -78,6 +78,7 @@ describe.each(places.filter(({ isReal }) => !isReal || noRedis === null))('on $n
       stream: through,
       first: FIRST,
       signal: new AbortController().signal,
+      abandon: new AbortController().signal,
       say: () => undefined,
       pause: async () => Promise.resolve(),
     });

@@ -15,6 +15,7 @@ function sinkOf(redis: Redis, said: string[], onPause: () => Promise<void>): Pro
     stream: new RedisStream(redis, { key: KEY, source: 'a list', owner: 'a', lengthMax: 0 }),
     first: FIRST,
     signal: new AbortController().signal,
+    abandon: new AbortController().signal,
     say: (line) => said.push(line),
     pause: onPause,
   });
@@ -85,6 +86,7 @@ describe.runIf(noRedis === null)('with a real Redis', () => {
       stream,
       first: FIRST,
       signal: new AbortController().signal,
+      abandon: new AbortController().signal,
       say: (line) => said.push(line),
       pause: async () => {
         pauses += 1;
@@ -128,6 +130,7 @@ describe.runIf(noRedis === null)('with a real Redis', () => {
       stream: new RedisStream(redis, { key: KEY, source: 'a list', owner: 'a', lengthMax: 0 }),
       first: FIRST,
       signal: new AbortController().signal,
+      abandon: new AbortController().signal,
       say: (line) => said.push(line),
       pause: async () => Promise.resolve(),
     });

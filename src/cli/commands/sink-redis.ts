@@ -87,12 +87,14 @@ async function follow(call: Call, client: Client, wanted: Wanted): Promise<ExitC
     say: tell,
   });
   const stopped = new AbortController();
+  const abandoned = new AbortController();
   let status: ExitCode = ExitCode.ok;
   const stop = (code: ExitCode): void => {
     status = code;
     stopped.abort();
-    // What waits for a Redis that is not there would wait for ever; what is on its way may be answered.
-    if (redis.status !== 'ready') redis.disconnect();
+    // What is on its way may be answered; what waits for a Redis that is not there would wait for ever.
+    if (redis.status === 'ready') redis.once('close', () => abandoned.abort());
+    else abandoned.abort();
   };
   const interrupt = (): void => stop(ExitCode.interrupted);
   const terminate = (): void => stop(ExitCode.ok);
@@ -110,6 +112,7 @@ async function follow(call: Call, client: Client, wanted: Wanted): Promise<ExitC
       stream,
       first: firstOf(wanted.from, commitIndex),
       signal: stopped.signal,
+      abandon: abandoned.signal,
       say: tell,
       pause: async (ms) => delay(ms, undefined, { signal: stopped.signal }).catch(() => undefined),
     });
