@@ -1,4 +1,5 @@
 import type { ClusterStatus, NodeAnswer, NodeEvent } from '../client/index.ts';
+import { DISK_SHARE_MAX, LAG_ENTRIES_MAX, usedShare } from './health.ts';
 
 /** Something that is not as it should be, and what to do about it. */
 export interface Finding {
@@ -12,13 +13,11 @@ export interface Finding {
 
 type Group = NonNullable<NodeAnswer['status']>['groups'][number];
 
-const LAG_ENTRIES_MAX = 10_000;
 const CLOCK_SKEW_MS_MAX = 1000;
 const ELECTIONS_RECENT_MAX = 5;
 const RECENT_MS = 10 * 60_000;
 /** A third of the shortest election timeout of one site. */
 const PACE_MS_MAX = 50;
-const DISK_SHARE_MAX = 0.85;
 
 /** What the nodes say, with when it was heard and what happened to them lately. */
 export interface Examination {
@@ -131,7 +130,7 @@ function storage(name: string, node: NodeAnswer, { status }: Examination): Findi
     });
   }
   const disk = node.status?.disk ?? null;
-  const used = disk === null ? 0 : 1 - disk.freeBytes / disk.totalBytes;
+  const used = usedShare(disk) ?? 0;
   if (used > DISK_SHARE_MAX) {
     findings.push({
       severity: used > 0.97 ? 'critical' : 'warning',

@@ -2,7 +2,8 @@ import type { NodeEvent } from '../node/index.ts';
 import { timeOf } from './log-line.ts';
 import { printable } from './printable.ts';
 
-const REASONS: Record<string, string> = {
+/** Why there was an election, by what `campaign-started` gives as its reason. */
+export const ELECTION_REASONS: Readonly<Record<string, string>> = {
   timeout: 'no leader was heard from for an election timeout',
   'leader-gone': 'the process that led was gone',
   transfer: 'the leader before handed over',
@@ -34,7 +35,7 @@ export class ElectionStory {
       case 'campaign-started':
         if (event.fields['kind'] === 'vote') {
           const reason = String(event.fields['reason']);
-          this.#reasons.set(`${id}/${term}`, REASONS[reason] ?? printable(reason));
+          this.#reasons.set(`${id}/${term}`, ELECTION_REASONS[reason] ?? printable(reason));
         }
         return [];
       case 'election-won':

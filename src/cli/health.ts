@@ -1,4 +1,4 @@
-import type { ClusterStatus, NodeAnswer } from '../client/index.ts';
+import type { ClusterStatus, NodeAnswer, NodeStatus } from '../client/index.ts';
 
 export type HealthState = 'healthy' | 'degraded' | 'no-leader' | 'unreachable';
 
@@ -18,8 +18,13 @@ export interface Health {
 }
 
 /** Committed entries that a node has not stored yet: beyond this it would be slow to take over. */
-const LAG_ENTRIES_MAX = 10_000;
-const DISK_SHARE_MAX = 0.85;
+export const LAG_ENTRIES_MAX = 10_000;
+export const DISK_SHARE_MAX = 0.85;
+
+/** The share of its disk that is taken, 0 to 1; null where that is not known. */
+export function usedShare(disk: NodeStatus['disk']): number | null {
+  return disk === null ? null : 1 - disk.freeBytes / disk.totalBytes;
+}
 
 export function judgeHealth(status: ClusterStatus): Health {
   const nodesUp = status.nodes.filter((node) => node.status !== null).length;
@@ -66,8 +71,7 @@ function complaintsOf(node: NodeAnswer, committed: number): string[] {
     complaints.push(`${name} neither votes nor counts: ${group.ineligibleWhy ?? '?'}`);
   const lag = committed - (group?.durableIndex ?? committed);
   if (lag > LAG_ENTRIES_MAX) complaints.push(`${name} is ${lag} entries behind`);
-  const { disk } = status;
-  const used = disk === null ? 0 : 1 - disk.freeBytes / disk.totalBytes;
+  const used = usedShare(status.disk) ?? 0;
   if (used > DISK_SHARE_MAX) complaints.push(`the disk of ${name} is ${Math.floor(used * 100)} % full`);
   for (const unsafe of status.unsafe) complaints.push(`${name} runs with ${unsafe}: it gives up a promise`);
   for (const fault of status.faults)

@@ -7,6 +7,7 @@ import { ExitCode } from '../exit-code.ts';
 import { dateTimeOf } from '../log-line.ts';
 import { structured, writeAnswer, writeOut, type Source } from '../output.ts';
 import { printable } from '../printable.ts';
+import { untilSignalled } from '../until-signalled.ts';
 
 const COUNT_DEFAULT = 50;
 const LEVELS = ['info', 'warn', 'error'] as const;
@@ -96,9 +97,7 @@ async function follow(call: Call): Promise<number> {
       },
     },
   );
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  await untilSignalled();
   watch.close();
   return ExitCode.interrupted;
 }

@@ -3,7 +3,8 @@ import { usageError } from '../cli-error.ts';
 import { flag, number, text, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { lastUp, readLocalCluster } from '../local-cluster.ts';
-import { say, structured, writeOut } from '../output.ts';
+import { untilSignalled } from '../until-signalled.ts';
+import { envelopeOf, say, structured, writeOut } from '../output.ts';
 
 const FPS_MAX = 10;
 const ONCE_TIMEOUT_MS = 2000;
@@ -126,14 +127,8 @@ async function once(call: Call, store: Store, isForPrograms: boolean): Promise<n
     const { health, nodes, events, election, ageMs } = model;
     const data = { cluster: model.cluster, health, election, nodes, events, ageMs };
     const format = call.format === 'yaml' ? 'yaml' : call.format === 'ndjson' ? 'ndjson' : 'json';
-    const envelope = {
-      apiVersion: 'dledger/v1',
-      kind: 'Console',
-      at: call.now().toISOString(),
-      sources: nodes.map(({ name, isUp, why }) => ({ node: name, ok: isUp, error: why })),
-      data,
-      warnings: [],
-    };
+    const sources = nodes.map(({ name, isUp, why }) => ({ node: name, ok: isUp, error: why }));
+    const envelope = envelopeOf({ kind: 'Console', data, sources }, call.now());
     await writeOut(structured(envelope, format));
   } else {
     const { drawOnce, usableSize } = await import('../console/view.ts');
@@ -149,9 +144,7 @@ async function once(call: Call, store: Store, isForPrograms: boolean): Promise<n
 async function aloud(store: Store): Promise<number> {
   const { readAloud } = await import('../console/plain.ts');
   const end = readAloud(store, (line) => void writeOut(`${line}\n`));
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
+  await untilSignalled();
   end();
   return ExitCode.interrupted;
 }

@@ -1,7 +1,6 @@
-import type { ClusterStatus } from '../../client/index.ts';
 import { blastRadius } from '../blast-radius.ts';
 import type { ActionName } from './keys.ts';
-import { groupOf, type ConsoleModel, type ConsoleNode } from './model.ts';
+import type { ConsoleModel, ConsoleNode } from './model.ts';
 
 /** How hard it is to do by mistake. */
 export type Confirmation = 'none' | 'yes' | 'typed';
@@ -123,7 +122,7 @@ function onNode(
   if (action === 'pause' && !isManaged && !allows)
     return `${name} was neither started from here nor with --allow-faults`;
   const isRestart = action === 'restart';
-  const radius = blastRadius(asStatus(model), [name]);
+  const radius = blastRadius(model.status, [name]);
   const isGrave = radius.losesQuorum || (action === 'kill' && node.isUp);
   const isLeader = model.leader?.name === name;
   return {
@@ -171,18 +170,4 @@ function wording(
 /** Connected to by its kernel, perhaps, but not heard: as a process is that a signal stopped. */
 function isSilent(node: ConsoleNode): boolean {
   return node.isManaged && !node.isUp && node.why !== null && !node.why.includes('refused');
-}
-
-function asStatus(model: ConsoleModel): ClusterStatus {
-  return {
-    clusterId: null,
-    leaderId: model.leader?.nodeId ?? null,
-    term: model.leader === null ? null : (groupOf(model.leader)?.term ?? null),
-    nodes: model.nodes.map(({ nodeId, address, isUp, status, why }) => ({
-      nodeId,
-      address,
-      status: isUp ? status : null,
-      error: why,
-    })),
-  };
 }

@@ -1,10 +1,5 @@
+import { ELECTION_REASONS } from '../election-story.ts';
 import type { ClusterEvent, Election } from './model.ts';
-
-const REASONS: Record<string, string> = {
-  timeout: 'no heartbeat came for an election timeout',
-  'leader-gone': 'the process that led was gone',
-  transfer: 'the leader before handed over',
-};
 
 /** The last election that these events tell of, by time; null where they tell of none. */
 export function lastElection(events: readonly ClusterEvent[]): Election | null {
@@ -24,7 +19,7 @@ export function lastElection(events: readonly ClusterEvent[]): Election | null {
     leader: node,
     term,
     atMs: at,
-    why: reason === null ? null : (REASONS[reason] ?? reason),
+    why: reason === null ? null : (ELECTION_REASONS[reason] ?? reason),
     votes: `${votes.length} of ${String(fields['voters'] ?? '?')} votes (${votes.join(', ')})`,
     leaderlessMs: leaderlessBefore(events, won),
   };

@@ -1,4 +1,4 @@
-import type { NodeEvent, PeekedEntry, WatchedNode } from '../../client/index.ts';
+import type { ClusterStatus, NodeEvent, PeekedEntry, WatchedNode } from '../../client/index.ts';
 import type { Health } from '../health.ts';
 
 export interface ClusterEvent extends NodeEvent {
@@ -76,6 +76,8 @@ export interface ConsoleModel {
   /** By name. */
   readonly nodes: readonly ConsoleNode[];
   readonly leader: ConsoleNode | null;
+  /** As `cluster status` would have it: a node that is silent for too long does not answer. */
+  readonly status: ClusterStatus;
   readonly health: Health;
   /** Of what is known of the cluster at all: since the freshest node last spoke. Null before the first. */
   readonly ageMs: number | null;

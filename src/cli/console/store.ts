@@ -180,6 +180,7 @@ export class ConsoleStore {
       environment: this.#options.environment,
       nodes,
       leader,
+      status,
       health: judgeHealth(status),
       ageMs: ages.length === 0 ? null : Math.min(...ages),
       events: this.#events,

@@ -1,3 +1,4 @@
+import { DISK_SHARE_MAX, LAG_ENTRIES_MAX, usedShare } from '../../health.ts';
 import { groupOf, lagOf, type ClusterEvent, type ConsoleModel, type ConsoleNode } from '../model.ts';
 import { count, millis, span } from '../numbers.ts';
 import { beside, panel, sparkline, table, type Column } from '../panel.ts';
@@ -97,7 +98,9 @@ function nodeRows({ model, ui, columns, glyphs }: Canvas): Line[] {
       line(segment(count(group?.term), tone)),
       line(segment(count(group?.commitIndex), tone)),
       line(segment(count(group?.appliedIndex), tone)),
-      line(isLeader ? glyphs.none : segment(count(lag), lag !== null && lag > 10_000 ? 'warn' : tone)),
+      line(
+        isLeader ? glyphs.none : segment(count(lag), lag !== null && lag > LAG_ENTRIES_MAX ? 'warn' : tone),
+      ),
       line(isLeader ? glyphs.none : segment(millis(progress?.roundTripMs), tone)),
       line(segment(millis(node.status?.pace.syncMs?.p99), tone)),
       line(...diskOf(node)),
@@ -122,10 +125,9 @@ export function roleOf(node: ConsoleNode, isLeader: boolean, glyphs: Glyphs): Se
 }
 
 function diskOf({ status }: ConsoleNode): Segment[] {
-  const disk = status?.disk ?? null;
-  if (disk === null) return [segment('?', 'dim')];
-  const used = 1 - disk.freeBytes / disk.totalBytes;
-  return [segment(`${Math.round(used * 100)}%`, used > 0.85 ? 'bad' : 'plain')];
+  const used = usedShare(status?.disk ?? null);
+  if (used === null) return [segment('?', 'dim')];
+  return [segment(`${Math.round(used * 100)}%`, used > DISK_SHARE_MAX ? 'bad' : 'plain')];
 }
 
 function seen({ ageMs }: ConsoleNode): string {
@@ -193,7 +195,7 @@ function replication({ model, glyphs }: Canvas, columns: number, height: number)
       ' ',
       segment(padEnd(node.name, nameWidth)),
       ' ',
-      segment(glyphs.bar.repeat(full), behind > 10_000 ? 'warn' : 'good'),
+      segment(glyphs.bar.repeat(full), behind > LAG_ENTRIES_MAX ? 'warn' : 'good'),
       segment(glyphs.barEmpty.repeat(room - full), 'dim'),
       ` ${padStart(isLeader ? count(match) : `-${count(behind)}`, 12)} ${state}`,
     );
