@@ -46,10 +46,10 @@ export class Nemesis {
   readonly #leaving = new Set<string>();
   /** Each waits for the next one to do this, and strikes. */
   readonly #ambushes: Record<Moment, ((id: string) => void)[]> = { vote: [], election: [], truncation: [] };
-  /** Disks that are full, or were a moment ago: their nodes may end. */
-  readonly #full = new Set<string>();
+  /** Disks that are full, or were a moment ago, with the chance of who filled them: their nodes may end. */
+  readonly #full = new Map<string, Prng>();
   /** Disks that were damaged at rest. Their nodes may refuse to go on, whenever they find it, and are then wiped. */
-  readonly #rotten = new Set<string>();
+  readonly #rotten = new Map<string, Prng>();
   /** The one that lost its disk, or part of it, and is not back in full. */
   #wiped: string | null = null;
   /** Have seen a configuration committed, and when they did last. */
@@ -79,17 +79,21 @@ export class Nemesis {
 
   /** A process ended by itself. @returns whether that was to be expected. */
   onFatal(id: string, error: NodeError): boolean {
-    if (this.#rotten.has(id) && ROT_CODES.has(error.code)) {
+    const rotten = this.#rotten.get(id);
+    if (rotten !== undefined && ROT_CODES.has(error.code)) {
       this.#trace.note('nemesis', `${id} found its disk damaged (${error.code}): it gets another one`);
       this.#lose(id);
       this.#rotten.delete(id);
-      this.#startSoon(id, new Prng(error.message.length));
+      this.#startSoon(id, rotten);
       return true;
     }
-    const isFull = this.#full.has(id) && error.code === 'DISK_FULL';
-    const hasFailed = this.#failing.has(id) && (error.code === 'DISK_FAILED' || error.code === 'DISK_FULL');
-    if (isFull || hasFailed) this.#startSoon(id, this.#failing.get(id) ?? new Prng(this.#full.size));
-    return isFull || hasFailed;
+    const full = error.code === 'DISK_FULL' ? this.#full.get(id) : undefined;
+    const failing =
+      error.code === 'DISK_FULL' || error.code === 'DISK_FAILED' ? this.#failing.get(id) : undefined;
+    const prng = failing ?? full;
+    if (prng === undefined) return false;
+    this.#startSoon(id, prng);
+    return true;
   }
 
   /** Something happened at a node: somebody may have waited for it. */
@@ -279,7 +283,7 @@ export class Nemesis {
   #fill(id: string, prng: Prng): string | null {
     const disk = this.#cluster.disk(id);
     if (this.#full.has(id)) return null;
-    this.#full.add(id);
+    this.#full.set(id, prng);
     disk.setFull(true);
     this.#mendLater(prng, () => {
       this.#trace.note('nemesis', `there is room on the disk of ${id} again`);
@@ -302,7 +306,7 @@ export class Nemesis {
     this.#startLater(id, prng);
     if (what === null) return null;
     this.#wiped = id;
-    this.#rotten.add(id);
+    this.#rotten.set(id, prng);
     return `kill ${id}; on its disk ${what}`;
   }
 

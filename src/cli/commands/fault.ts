@@ -12,7 +12,7 @@ import { SURVEY_TIMEOUT, noneAnswers, sourcesOf, survey, timeoutOf, findNode } f
 import { flag, number, text, type Call, type Command } from '../command.ts';
 import { parseDuration } from '../duration.ts';
 import { ExitCode } from '../exit-code.ts';
-import { describeSpec } from '../fault-text.ts';
+import { describeFault } from '../../node/index.ts';
 import { say, writeAnswer } from '../output.ts';
 
 const KINDS = ['stall', 'drop', 'delay'] as const;
@@ -186,7 +186,7 @@ async function show(
           row.node,
           row.id,
           row.spec.kind,
-          describeSpec(row.spec),
+          describeFault(row.spec),
           `${row.remainingMs} ms`,
           String(row.affected),
           row.owner,

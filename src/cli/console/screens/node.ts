@@ -1,4 +1,4 @@
-import { describeSpec } from '../../fault-text.ts';
+import { describeFault } from '../../../node/index.ts';
 import { dateTimeOf } from '../../log-line.ts';
 import { groupOf, lagOf, type ConsoleModel, type ConsoleNode } from '../model.ts';
 import { bytes, count, millis, span } from '../numbers.ts';
@@ -127,7 +127,7 @@ function faultsOf(isAllowed: boolean, faults: NonNullable<ConsoleNode['status']>
   return faults.flatMap((fault, at) => [
     segment(at === 0 ? '' : '; '),
     segment(
-      `${fault.id} ${describeSpec(fault.spec)}, ${span(fault.remainingMs)} left (${fault.owner})`,
+      `${fault.id} ${describeFault(fault.spec)}, ${span(fault.remainingMs)} left (${fault.owner})`,
       'warn',
     ),
   ]);
