@@ -1,5 +1,8 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Cluster, run } from './support/cluster.ts';
+import { Cluster, freePorts, run } from './support/cluster.ts';
 import { TerminalSession } from './support/terminal.ts';
 
 // The console on real terminals, before a real cluster whose leader is killed while it runs.
@@ -35,6 +38,45 @@ function open(
 function isWhole(screen: string, rows: readonly string[]): boolean {
   return screen.includes('3/3 up') && screen.includes('★ LEADER') && (rows.at(-1) ?? '').includes('q quit');
 }
+
+describe('the console of `up`', () => {
+  test('does not keep the cluster from being taken down', async () => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-e2e-'));
+    const [port] = await freePorts(1);
+    const up = new TerminalSession(['up', '--nodes', '1', '--ports', String(port), '--console'], {
+      cwd: directory,
+    });
+    try {
+      await up.until((text) => text.includes('1/1 up') && text.includes('★ LEADER'));
+      const { code, stdout } = await run(['down'], { cwd: directory });
+      expect([code, stdout]).toEqual([0, 'stopped n1\n']);
+      expect(await up.exited).toMatchObject({ exitCode: 0 });
+      expect(up.isRestored).toBe(true);
+    } finally {
+      await up.end();
+      fs.rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test('leaves the cluster up when it is quit', async () => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-e2e-'));
+    const [port] = await freePorts(1);
+    const up = new TerminalSession(['up', '--nodes', '1', '--ports', String(port), '--console'], {
+      cwd: directory,
+    });
+    try {
+      await up.until((text) => text.includes('1/1 up') && text.includes('★ LEADER'));
+      up.type('q');
+      await up.until((text) => text.includes('the console is closed, and the cluster goes on'));
+      expect((await run(['cluster', 'health'], { cwd: directory })).code).toBe(0);
+      up.kill('SIGTERM');
+      expect(await up.exited).toMatchObject({ exitCode: 0 });
+    } finally {
+      await up.end();
+      fs.rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
 
 describe('the console', () => {
   test.each([

@@ -61,8 +61,15 @@ export const console_: Command = {
   run: async (call) => runConsole(call, await endpointsOf(call)),
 };
 
-/** @returns the exit status. */
-export async function runConsole(call: Call, endpoints: readonly string[]): Promise<number> {
+/**
+ * @param isOver ends it: what it shows is about to end. Null where it goes on until it is quit.
+ * @returns the exit status.
+ */
+export async function runConsole(
+  call: Call,
+  endpoints: readonly string[],
+  isOver: Promise<void> | null = null,
+): Promise<number> {
   prepareEnvironment();
   const { Feed } = await import('../console/feed.ts');
   const isStill = flag(call, 'reduced-motion');
@@ -87,7 +94,7 @@ export async function runConsole(call: Call, endpoints: readonly string[]): Prom
     }
     const { runApp } = await import('../console/run-app.ts');
     const { glyphsFor } = await import('../console/theme.ts');
-    const summary = await runApp(feed, glyphsFor(process.env, flag(call, 'ascii')));
+    const summary = await runApp(feed, glyphsFor(process.env, flag(call, 'ascii')), isOver);
     say(summary);
     return ExitCode.ok;
   } finally {

@@ -110,8 +110,8 @@ async function runUp(call: Call, directory: string): Promise<number> {
   if (hasConsole(call)) {
     // A cluster that finds no leader is a reason to look, not to wait.
     await Promise.race([elected.promise, wait(ELECTION_WAIT_MS), stopped.asked]);
-    await showConsole(call, nodes, load, talk);
-    say('the console is closed, and the cluster goes on; Ctrl-C stops all nodes');
+    await showConsole(call, nodes, load, talk, stopped.asked);
+    if (!stopped.isAsked) say('the console is closed, and the cluster goes on; Ctrl-C stops all nodes');
   }
   await stopped.asked;
   say('stopping all nodes');
@@ -126,12 +126,16 @@ async function runUp(call: Call, directory: string): Promise<number> {
 class Stopped {
   readonly asked: Promise<void>;
   readonly isDone: Promise<void>;
+  isAsked = false;
   ask: () => void = () => undefined;
   done: () => void = () => undefined;
 
   constructor() {
     this.asked = new Promise((resolve) => {
-      this.ask = resolve;
+      this.ask = () => {
+        this.isAsked = true;
+        resolve();
+      };
     });
     this.isDone = new Promise((resolve) => {
       this.done = resolve;
@@ -182,12 +186,13 @@ async function showConsole(
   nodes: readonly SupervisedNode[],
   load: number,
   talk: Talk,
+  isOver: Promise<void>,
 ): Promise<void> {
   const endpoints = nodes.map(({ address }) => address);
   const demo = load > 0 ? new DemoLoad(endpoints, load) : null;
   talk.isQuiet = true;
   try {
-    await runConsole(call, endpoints);
+    await runConsole(call, endpoints, isOver);
   } finally {
     talk.isQuiet = false;
     await demo?.close();

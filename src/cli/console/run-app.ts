@@ -8,8 +8,11 @@ import { carryOut } from './operator.ts';
 import type { Glyphs } from './theme.ts';
 import type { Effect, UiState } from './ui-state.ts';
 
-/** Shows the console until it is quit, and gives the terminal back as it was. @returns one line to end with. */
-export async function runApp(feed: Feed, glyphs: Glyphs): Promise<string> {
+/**
+ * Shows the console until it is quit, or what it shows is over, and gives the terminal back as it was.
+ * @returns one line to end with.
+ */
+export async function runApp(feed: Feed, glyphs: Glyphs, isOver: Promise<void> | null): Promise<string> {
   const { store } = feed;
   const onEffect = async (effect: Effect): Promise<UiState['message']> => {
     switch (effect.type) {
@@ -36,6 +39,7 @@ export async function runApp(feed: Feed, glyphs: Glyphs): Promise<string> {
     patchConsole: false,
   });
   const stop = (): void => app.unmount();
+  void isOver?.then(stop);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
   await app.waitUntilExit();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.removeListener(signal, stop);
