@@ -20,8 +20,8 @@ import { OutsideWorld } from './outside-world.ts';
 import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
 import { RecordedRead, SimulatedProducer, SimulatedReader, type ClientWorld } from './simulated-client.ts';
 import { StateWatch, type StateViolation } from './state-watch.ts';
-import { drawScenario } from './swarm.ts';
 import { Trace } from './trace.ts';
+import { drawSeed } from './worlds.ts';
 
 /** What was wrong with a run. */
 export interface Failure {
@@ -71,13 +71,15 @@ const ELECTION_TIMEOUTS_MAX = 20;
 const RECONNECT_MS = 3000;
 const CLIENTS_FINISH_MS = 60_000;
 const CONVERGE_MS = 30_000;
+/** What clients have given up may still be on its way to a leader. */
+const SETTLE_MS = 500;
 
 /**
  * Runs one world with its faults and its clients, and gives a verdict on what came of it.
  * @param what a scenario, or a seed that draws one.
  */
 export function simulate(what: number | Scenario, options: SimulationOptions = {}): SimulationResult {
-  const { node, ...scenario } = typeof what === 'number' ? drawScenario(what) : what;
+  const { node, ...scenario } = typeof what === 'number' ? drawSeed(what) : what;
   const world = new OutsideWorld();
   const merged = { ...scenario, node: { ...node, ...options.node } };
   return world.sealed(() => new Simulation(merged, options, world).run());
@@ -248,6 +250,7 @@ class Simulation {
       const text = `${pending()} operations wait ${CLIENTS_FINISH_MS} ms after all was healed`;
       throw new Stop('clients-wait', text, this.#statusLines());
     }
+    this.#advance(SETTLE_MS);
     if (!this.#until(() => this.#hasLeader() && this.#agree(this.#cluster.ids), CONVERGE_MS)) {
       const text = `the nodes do not agree ${CONVERGE_MS} ms after the last append`;
       throw new Stop('no-convergence', text, this.#statusLines());

@@ -32,6 +32,13 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   noise: drawNoise,
 };
 
+/** What a seed alone stands for: one in five is a world drawn for something, the others are the swarm's. */
+export function drawSeed(seed: number): Scenario {
+  if (seed % 5 !== 0) return drawScenario(seed);
+  const directed = WORLD_NAMES.filter((name) => name !== 'swarm');
+  return drawWorld(directed[(seed / 5) % directed.length] ?? 'churn', seed);
+}
+
 /** The same name and seed draw the same world. */
 export function drawWorld(world: WorldName, seed: number): Scenario {
   return DRAW[world](seed);
