@@ -181,12 +181,18 @@ export function isMessageBatch(body: Uint8Array): boolean {
 
 /** Of a message that was checked: crc32 of the tag's bytes; 0 where there is no tag. */
 export function messageTagHash(bytes: Uint8Array): number {
+  const tag = messageTagBytes(bytes);
+  return tag === null ? 0 : crc32(tag);
+}
+
+/** Of a message that was checked: the tag's bytes, a view; null where there is none. */
+export function messageTagBytes(bytes: Uint8Array): Uint8Array | null {
   const flags = bytes[1] ?? 0;
-  if ((flags & FLAG.tag) === 0) return 0;
+  if ((flags & FLAG.tag) === 0) return null;
   let offset = MESSAGE_HEAD_BYTES;
   if ((flags & FLAG.key) !== 0) offset += 2 + lengthAt(bytes, offset);
   const length = bytes[offset] ?? 0;
-  return crc32(bytes.subarray(offset + 1, offset + 1 + length));
+  return bytes.subarray(offset + 1, offset + 1 + length);
 }
 
 /** Of a message that was checked: the key's bytes, a view; null where there is none. */

@@ -8,35 +8,53 @@ import {
   type ProducerStamp,
 } from '../base/batch.ts';
 import { crc32 } from '../base/crc32.ts';
-import { ENTRY_HEADER_BYTES, EntryKind, entryBody, type Entry, type EntryDraft } from '../base/entry.ts';
+import {
+  ENTRY_HEADER_BYTES,
+  EntryKind,
+  entryBody,
+  entryQueue,
+  type Entry,
+  type EntryDraft,
+} from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
+import { MessageFormatError, checkMessageBatch } from '../base/message.ts';
 import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex, Term } from '../base/units.ts';
-import {
-  InFlightSequences,
-  encodeOpenProducer,
-  type ApplyResult,
-  type Rejection,
-  type StateMachine,
-} from '../broker/index.ts';
+import { COMMAND_VERSION, InFlightSequences, type ApplyResult, type StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import type { AckGate } from './ack-gate.ts';
+import { rejectionError } from './refusals.ts';
 import type { WriteBacklog } from './write-backlog.ts';
 
-/** Who waits for the outcome of a proposal. */
+/** Who waits for the outcome of a batch. */
 export interface AppendWaiter {
-  appended(requestId: number, index: LogIndex, term: Term): void;
-  producerOpened(requestId: number, producerId: number, epoch: number): void;
+  /** @param baseOffset of the first record in its queue; null in the raw log. */
+  appended(requestId: number, index: LogIndex, term: Term, baseOffset: number | null): void;
   failed(requestId: number, error: ErrorInfo): void;
 }
 
-/** A request that has not been proposed yet. */
-interface Gathered {
-  readonly waiter: AppendWaiter;
+/** What a command came to when it was applied. */
+export type Decision = Exclude<
+  ApplyResult,
+  { readonly result: 'accepted' | 'duplicate' | 'rejected' | 'none' }
+>;
+
+export type Decided = (error: ErrorInfo | null, decision: Decision | null) => void;
+
+/** Whoever is told: a waiter for a batch, a function for a command, nobody once the deadline has passed. */
+interface Asking {
+  readonly waiter: AppendWaiter | null;
+  readonly decided: Decided | null;
   readonly requestId: number;
+  /** Monotonic. */
+  readonly deadlineAtMs: number;
+}
+
+/** A request that has not been proposed yet. */
+interface Gathered extends Asking {
   readonly draft: EntryDraft;
-  /** Null for requests that open a producer. */
+  /** Null for commands. */
   readonly stamp: ProducerStamp | null;
 }
 
@@ -45,8 +63,7 @@ interface Pending {
   readonly index: LogIndex;
   readonly term: Term;
   readonly bytes: number;
-  readonly waiter: AppendWaiter;
-  readonly requestId: number;
+  asking: Asking | null;
 }
 
 export interface AppendPathParts {
@@ -56,6 +73,8 @@ export interface AppendPathParts {
   readonly backlog: WriteBacklog;
   readonly mutations: Mutations;
   readonly batchBytesMax: number;
+  /** Monotonic milliseconds, as of this turn. */
+  readonly nowMs: () => number;
   /** The error for a node that does not lead: names the leader if it is known. */
   readonly refusalHint: () => ErrorInfo;
 }
@@ -69,7 +88,6 @@ const PENDING_BYTES_MAX = 24 * 1024 * 1024;
 const GATHERED_BYTES_MAX = 64 * 1024 * 1024;
 const GATHERED_COUNT_MAX = 65_536;
 
-/** The order queue number of the raw log. */
 const RAW_LOG_QUEUE = 0;
 
 /**
@@ -84,6 +102,7 @@ export class AppendPath {
   readonly #backlog: WriteBacklog;
   readonly #mutations: Mutations;
   readonly #batchBytesMax: number;
+  readonly #nowMs: () => number;
   readonly #refusalHint: () => ErrorInfo;
   readonly #sequences: InFlightSequences;
   #gathered: Gathered[] = [];
@@ -92,7 +111,9 @@ export class AppendPath {
   #pendingHead = 0;
   #pendingBytes = 0;
   /** Retries of batches that are still in flight: they wait for the same entry. */
-  readonly #alsoWaiting = new Map<LogIndex, { waiter: AppendWaiter; requestId: number }[]>();
+  readonly #alsoWaiting = new Map<LogIndex, Asking[]>();
+  /** No deadline of anybody who waits here is earlier. */
+  #earliestDeadlineMs = Number.POSITIVE_INFINITY;
   /** The term in which this leader has applied everything up to its start. */
   #knowingTerm: Term | null = null;
   #duplicates = 0;
@@ -105,6 +126,7 @@ export class AppendPath {
     this.#backlog = parts.backlog;
     this.#mutations = parts.mutations;
     this.#batchBytesMax = parts.batchBytesMax;
+    this.#nowMs = parts.nowMs;
     this.#refusalHint = parts.refusalHint;
     this.#sequences = new InFlightSequences();
   }
@@ -122,25 +144,37 @@ export class AppendPath {
     };
   }
 
-  /** Takes a batch in. Bad ones are refused at once, with nothing changed. */
-  append(waiter: AppendWaiter, requestId: number, batch: Uint8Array, bodyChecksum: number): void {
+  /**
+   * Takes a batch in. Bad ones are refused at once, with nothing changed.
+   * @param queue 0 for the raw log.
+   */
+  append(
+    waiter: AppendWaiter,
+    requestId: number,
+    queue: number,
+    batch: Uint8Array,
+    bodyChecksum: number,
+    deadlineMs: number,
+  ): void {
     if (this.#core.role !== 'leader') {
       waiter.failed(requestId, this.#refusalHint());
       return;
     }
-    const inspected = this.#inspect(batch, bodyChecksum);
+    const inspected = this.#inspect(queue, batch, bodyChecksum);
     if ('code' in inspected) {
       waiter.failed(requestId, inspected);
       return;
     }
     this.#gather({
       waiter,
+      decided: null,
       requestId,
+      deadlineAtMs: this.#nowMs() + deadlineMs,
       stamp: inspected.stamp,
       draft: {
         kind: EntryKind.batch,
         version: BATCH_VERSION,
-        queue: RAW_LOG_QUEUE,
+        queue,
         recordCount: inspected.recordCount,
         body: batch,
         bodyChecksum,
@@ -148,19 +182,21 @@ export class AppendPath {
     });
   }
 
-  openProducer(waiter: AppendWaiter, requestId: number, inFlightMax: number): void {
+  /** An order to the state machine, encoded. `decided` hears what it came to, once. */
+  command(body: Uint8Array, deadlineMs: number, decided: Decided): void {
     if (this.#core.role !== 'leader') {
-      waiter.failed(requestId, this.#refusalHint());
+      decided(this.#refusalHint(), null);
       return;
     }
-    const body = encodeOpenProducer({ inFlightMax });
     this.#gather({
-      waiter,
-      requestId,
+      waiter: null,
+      decided,
+      requestId: 0,
+      deadlineAtMs: this.#nowMs() + deadlineMs,
       stamp: null,
       draft: {
         kind: EntryKind.command,
-        version: 1,
+        version: COMMAND_VERSION,
         queue: RAW_LOG_QUEUE,
         recordCount: 0,
         body,
@@ -171,12 +207,13 @@ export class AppendPath {
 
   /** End of a turn: proposes what has gathered. */
   propose(): void {
+    if (this.#nowMs() >= this.#earliestDeadlineMs) this.#endOverdue();
     if (this.#gathered.length === 0) return;
     if (this.#core.role !== 'leader') {
       this.#refuseGathered();
       return;
     }
-    if (!this.#knowsItsPredecessors()) {
+    if (!this.knowsItsPredecessors()) {
       mark('node.predecessors-unknown');
       return;
     }
@@ -211,8 +248,9 @@ export class AppendPath {
     this.#accepted += proposed.length;
     for (const [at, request] of proposed.entries()) {
       const bytes = ENTRY_HEADER_BYTES + request.draft.body.length;
-      if (this.#mutations.acknowledgesOnPropose && request.stamp !== null) {
-        request.waiter.appended(request.requestId, (firstIndex + at) as LogIndex, result.term);
+      if (this.#mutations.acknowledgesOnPropose && request.waiter !== null) {
+        const guess = request.draft.queue === RAW_LOG_QUEUE ? null : 0;
+        request.waiter.appended(request.requestId, (firstIndex + at) as LogIndex, result.term, guess);
         continue;
       }
       this.#pendingBytes += bytes;
@@ -220,8 +258,7 @@ export class AppendPath {
         index: (firstIndex + at) as LogIndex,
         term: result.term,
         bytes,
-        waiter: request.waiter,
-        requestId: request.requestId,
+        asking: request,
       });
     }
   }
@@ -241,12 +278,14 @@ export class AppendPath {
       this.#pending = this.#pending.slice(this.#pendingHead);
       this.#pendingHead = 0;
     }
-    this.#tell(pending.waiter, pending.requestId, entry, result);
+    if (result.result === 'rejected')
+      this.#sequences.forget(batchStamp(entryBody(entry)).producerId, entryQueue(entry));
+    if (pending.asking !== null) this.#tell(pending.asking, entry, result);
     if (this.#alsoWaiting.size === 0) return;
     const others = this.#alsoWaiting.get(entry.index);
     if (others === undefined) return;
     this.#alsoWaiting.delete(entry.index);
-    for (const other of others) this.#tell(other.waiter, other.requestId, entry, result);
+    for (const other of others) this.#tell(other, entry, result);
   }
 
   /**
@@ -263,7 +302,8 @@ export class AppendPath {
     this.#sequences.reset();
     if (pending.length > 0) mark('node.outcome-lost');
     const lost = errorInfo('LEADERSHIP_LOST', 'leadership was lost before the outcome was known');
-    for (const { waiter, requestId } of [...pending, ...also]) waiter.failed(requestId, lost);
+    for (const { asking } of pending) if (asking !== null) fail(asking, lost);
+    for (const asking of also) fail(asking, lost);
     this.#refuseGathered();
   }
 
@@ -271,7 +311,7 @@ export class AppendPath {
    * Until the first entry of its term is applied a leader cannot know what its predecessors accepted, and so cannot
    * tell a retry from a new batch.
    */
-  #knowsItsPredecessors(): boolean {
+  knowsItsPredecessors(): boolean {
     const { term, termStartCommitted, commitIndex } = this.#core;
     if (this.#knowingTerm === term) return true;
     if (!termStartCommitted || this.#machine.appliedIndex < commitIndex) return false;
@@ -279,8 +319,48 @@ export class AppendPath {
     return true;
   }
 
+  /**
+   * Whose time is up is told so: that nothing will come of it, if it was not proposed, else that nobody knows. What was
+   * proposed keeps its place, and whatever it comes to is told to nobody.
+   */
+  #endOverdue(): void {
+    const now = this.#nowMs();
+    const isOverdue = ({ deadlineAtMs }: Asking): boolean => deadlineAtMs <= now;
+    const unknown = errorInfo('TIMEOUT_UNKNOWN', 'the deadline passed before the outcome was known');
+    const none = errorInfo('TIMEOUT', 'the deadline passed before this could be proposed');
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let at = this.#pendingHead; at < this.#pending.length; at += 1) {
+      const pending = this.#pending[at];
+      const asking = pending?.asking ?? null;
+      if (pending === undefined || asking === null) continue;
+      if (isOverdue(asking)) {
+        mark('node.deadline-after-proposal');
+        pending.asking = null;
+        fail(asking, unknown);
+      } else earliest = Math.min(earliest, asking.deadlineAtMs);
+    }
+    for (const [index, others] of this.#alsoWaiting) {
+      for (const asking of others) if (isOverdue(asking)) fail(asking, unknown);
+      const left = others.filter((asking) => !isOverdue(asking));
+      this.#alsoWaiting.set(index, left);
+      for (const { deadlineAtMs } of left) earliest = Math.min(earliest, deadlineAtMs);
+    }
+    if (this.#gathered.some(isOverdue)) {
+      const overdue = this.#gathered.filter(isOverdue);
+      this.#gathered = this.#gathered.filter((request) => !isOverdue(request));
+      for (const request of overdue) {
+        mark('node.deadline-before-proposal');
+        this.#gatheredBytes -= request.draft.body.length;
+        fail(request, none);
+      }
+    }
+    for (const { deadlineAtMs } of this.#gathered) earliest = Math.min(earliest, deadlineAtMs);
+    this.#earliestDeadlineMs = earliest;
+  }
+
   /** Once over the batch: why it is refused, or what the rest of its way needs to know of it. */
   #inspect(
+    queue: number,
     batch: Uint8Array,
     bodyChecksum: number,
   ): ErrorInfo | { readonly recordCount: number; readonly stamp: ProducerStamp } {
@@ -301,8 +381,10 @@ export class AppendPath {
       );
     }
     try {
-      return { recordCount: checkBatch(batch), stamp: batchStamp(batch) };
+      const recordCount = queue === RAW_LOG_QUEUE ? checkBatch(batch) : checkMessageBatch(batch);
+      return { recordCount, stamp: batchStamp(batch) };
     } catch (error) {
+      if (error instanceof MessageFormatError) return errorInfo('MESSAGE_FORMAT', error.message);
       if (error instanceof BatchFormatError) return errorInfo('BATCH_FORMAT', error.message);
       throw error;
     }
@@ -311,12 +393,10 @@ export class AppendPath {
   #gather(request: Gathered): void {
     const bytes = request.draft.body.length;
     if (this.#gathered.length >= GATHERED_COUNT_MAX || this.#gatheredBytes + bytes > GATHERED_BYTES_MAX) {
-      request.waiter.failed(
-        request.requestId,
-        errorInfo('OVERLOADED', `${this.#gathered.length} requests wait already`),
-      );
+      fail(request, errorInfo('OVERLOADED', `${this.#gathered.length} requests wait already`));
       return;
     }
+    if (request.deadlineAtMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = request.deadlineAtMs;
     this.#gathered.push(request);
     this.#gatheredBytes += bytes;
   }
@@ -342,7 +422,8 @@ export class AppendPath {
   /** @returns whether the batch is to be proposed; otherwise its sender was answered, or waits for the first copy. */
   #admit(request: Gathered, stamp: ProducerStamp, index: LogIndex): boolean {
     if (this.#mutations.storesRetriesAgain) return true;
-    const verdict = this.#sequences.admit(this.#machine, stamp, RAW_LOG_QUEUE, index, this.#core.term);
+    const { queue } = request.draft;
+    const verdict = this.#sequences.admit(this.#machine, stamp, queue, index, this.#core.term);
     switch (verdict.verdict) {
       case 'accept':
         return true;
@@ -350,7 +431,7 @@ export class AppendPath {
         this.#duplicates += 1;
         if (verdict.committed) {
           mark('node.duplicate-of-stored');
-          this.#acknowledge(request.waiter, request.requestId, verdict.index, verdict.term);
+          this.#acknowledge(request, verdict.index, verdict.term, verdict.baseOffset);
         } else {
           mark('node.duplicate-of-proposed');
           const waiting = this.#alsoWaiting.get(verdict.index);
@@ -360,49 +441,41 @@ export class AppendPath {
         return false;
       default:
         if (verdict.verdict === 'out-of-order') mark('node.out-of-order-refused');
-        request.waiter.failed(request.requestId, rejectionError(verdict, stamp));
+        fail(request, rejectionError(verdict, stamp));
         return false;
     }
   }
 
-  #tell(waiter: AppendWaiter, requestId: number, entry: Entry, result: ApplyResult): void {
+  #tell(asking: Asking, entry: Entry, result: ApplyResult): void {
     switch (result.result) {
       case 'accepted':
-        this.#acknowledge(waiter, requestId, entry.index, entry.term);
+        this.#acknowledge(asking, entry.index, entry.term, result.baseOffset);
         return;
       case 'duplicate':
-        this.#acknowledge(waiter, requestId, result.index, result.term);
+        this.#acknowledge(asking, result.index, result.term, result.baseOffset);
         return;
       case 'producer-opened':
-        if (this.#gate.isClosed) {
-          this.#gate.hold(
-            () => waiter.producerOpened(requestId, result.producerId, result.epoch),
-            (error) => waiter.failed(requestId, error),
-          );
-        } else {
-          waiter.producerOpened(requestId, result.producerId, result.epoch);
-        }
-        return;
-      case 'none':
       case 'done':
       case 'refused':
-        waiter.failed(requestId, errorInfo('INTERNAL', `entry ${entry.index} holds nothing`));
+        this.#whenSure(asking, () => asking.decided?.(null, result));
+        return;
+      case 'none':
+        fail(asking, errorInfo('INTERNAL', `entry ${entry.index} holds nothing`));
         return;
       case 'rejected':
-        this.#sequences.forget(batchStamp(entryBody(entry)).producerId, RAW_LOG_QUEUE);
-        waiter.failed(requestId, rejectionError(result.rejection, null));
+        fail(asking, rejectionError(result.rejection, null));
     }
   }
 
-  #acknowledge(waiter: AppendWaiter, requestId: number, index: LogIndex, term: Term): void {
-    if (!this.#gate.isClosed) {
-      waiter.appended(requestId, index, term);
-      return;
-    }
-    this.#gate.hold(
-      () => waiter.appended(requestId, index, term),
-      (error) => waiter.failed(requestId, error),
-    );
+  #acknowledge(asking: Asking, index: LogIndex, term: Term, baseOffset: number | null): void {
+    const { waiter, requestId } = asking;
+    if (!this.#gate.isClosed) waiter?.appended(requestId, index, term, baseOffset);
+    else this.#whenSure(asking, () => waiter?.appended(requestId, index, term, baseOffset));
+  }
+
+  #whenSure(asking: Asking, tell: () => void): void {
+    if (this.#gate.isClosed) this.#gate.hold(tell, (error) => fail(asking, error));
+    else tell();
   }
 
   #refuseGathered(): void {
@@ -411,28 +484,11 @@ export class AppendPath {
     this.#gatheredBytes = 0;
     if (gathered.length === 0) return;
     const refusal = this.#refusalHint();
-    for (const { waiter, requestId } of gathered) waiter.failed(requestId, refusal);
+    for (const request of gathered) fail(request, refusal);
   }
 }
 
-function rejectionError(rejection: Rejection, stamp: ProducerStamp | null): ErrorInfo {
-  const who = stamp === null ? 'the producer' : `producer ${stamp.producerId}`;
-  switch (rejection.verdict) {
-    case 'out-of-order':
-      return errorInfo(
-        'OUT_OF_ORDER',
-        `${who} must send sequence ${rejection.expected} next${stamp === null ? '' : `, not ${stamp.sequence}`}`,
-      );
-    case 'session-expired':
-      return errorInfo(
-        'SESSION_EXPIRED',
-        `${who} is not known (any more): whether earlier batches of it were stored is unknown`,
-      );
-    case 'stale-epoch':
-      return errorInfo('STALE_EPOCH', `${who} was taken over in epoch ${rejection.epoch}`);
-    case 'unknown-queue':
-      return errorInfo('UNKNOWN_TOPIC', `there is no queue ${rejection.queue}, or not any more`);
-    case 'message-format':
-      return errorInfo('MESSAGE_FORMAT', 'a record of the batch is no message');
-  }
+function fail({ waiter, decided, requestId }: Asking, error: ErrorInfo): void {
+  waiter?.failed(requestId, error);
+  decided?.(error, null);
 }

@@ -3,7 +3,7 @@ import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
-import type { CheckpointStore } from '../wal/index.ts';
+import type { CheckpointHeader, CheckpointStore } from '../wal/index.ts';
 import type { Applier } from './applier.ts';
 
 export interface CheckpointerOptions {
@@ -12,6 +12,8 @@ export interface CheckpointerOptions {
   /** The newest committed configuration with its index. */
   readonly configuration: () => { readonly index: LogIndex; readonly value: Configuration } | null;
   readonly enter: () => void;
+  /** Makes durable what a checkpoint of this moment counts on; calls back when it may be written. */
+  readonly beforeWriting: (done: () => void) => void;
   readonly onWritten: (index: LogIndex) => void;
   readonly onFailure: (error: Error) => void;
 }
@@ -71,27 +73,29 @@ export class Checkpointer {
     }
     this.#writing = true;
     this.#atBytes = this.#applier.appliedBytes;
-    this.#store.write(
-      {
-        index: entry.index,
-        term: entry.term,
-        checksum: entry.checksum,
-        configurationIndex: configuration.index,
-        configuration: encodeConfiguration(configuration.value),
-        stateDigest: this.#machine.digest(),
-      },
-      this.#machine.checkpoint(),
-      (error) => {
+    const header: CheckpointHeader = {
+      index: entry.index,
+      term: entry.term,
+      checksum: entry.checksum,
+      configurationIndex: configuration.index,
+      configuration: encodeConfiguration(configuration.value),
+      stateDigest: this.#machine.digest(),
+    };
+    // The view is taken now; what it counts on, and only then the view itself, is made durable while entries go on being
+    // applied.
+    const state = this.#machine.checkpoint();
+    this.#options.beforeWriting(() =>
+      this.#store.write(header, state, (error) => {
         this.#options.enter();
         this.#writing = false;
         if (error === null) {
-          this.#lastIndex = entry.index;
-          this.#options.onWritten(entry.index);
+          this.#lastIndex = header.index;
+          this.#options.onWritten(header.index);
         } else {
           this.#options.onFailure(error);
         }
         done();
-      },
+      }),
     );
   }
 }

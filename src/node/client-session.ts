@@ -1,6 +1,16 @@
 import type { CloseReason } from '../base/ports/network.ts';
 import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
+import { encodeOpenProducer as encodeOpenCommand } from '../broker/index.ts';
+import {
+  decodeFetch,
+  decodeProduce,
+  encodeFetchResult,
+  encodeProduceResults,
+  type FetchResult,
+  type ProduceResult,
+} from '../wire/broker-codec.ts';
+import { decodeAdmin, decodeGroup, encodeAdminResult, encodeGroupResult } from '../wire/broker-schema.ts';
 import {
   decodeAppend,
   decodeOpenProducer,
@@ -31,11 +41,14 @@ import type { AppendPath, AppendWaiter } from './append-path.ts';
 import type { EventJournal } from './event-journal.ts';
 import type { InboundConnection, InboundOwner } from './inbound.ts';
 import type { ReadPath, ReadWaiter } from './read-path.ts';
+import type { FetchWaiter } from './topics/fetch-path.ts';
+import type { TopicsDesk } from './topics/topics-desk.ts';
 import type { WatcherSink, Watchers } from './watchers.ts';
 
 export interface SessionServices {
   readonly appends: AppendPath;
   readonly reads: ReadPath;
+  readonly topics: TopicsDesk;
   /** The node is on its way out: nothing new is taken. */
   readonly stopping: () => boolean;
   readonly mutations: Mutations;
@@ -51,13 +64,15 @@ export interface SessionServices {
 }
 
 /** One connection of a client or an operator. Answers are queued and leave in one write at the end of the turn. */
-export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, WatcherSink {
+export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, FetchWaiter, WatcherSink {
   readonly bodyBytesMax: number = LIMITS.clientFrameBytesMax;
   readonly #connection: InboundConnection;
   readonly #services: SessionServices;
   #isDirty = false;
   /** Acknowledgements of this turn, as runs of consecutive request ids with consecutive indexes. */
   #runs: { firstRequestId: number; count: number; firstIndex: LogIndex; term: Term }[] = [];
+  /** Those of batches for topics. */
+  #produced: ProduceResult[] = [];
 
   constructor(connection: InboundConnection, services: SessionServices) {
     this.#connection = connection;
@@ -82,19 +97,33 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Wa
     }
     switch (frame.kind) {
       case FrameKind.APPEND: {
-        const request = decodeAppend(frame);
-        this.#services.appends.append(this, frame.requestId, request.batch, request.bodyChecksum);
+        const { batch, bodyChecksum, deadlineMs } = decodeAppend(frame);
+        this.#services.appends.append(this, frame.requestId, 0, batch, bodyChecksum, deadlineMs);
         return;
       }
+      case FrameKind.PRODUCE: {
+        const { queue, batch, bodyChecksum, deadlineMs } = decodeProduce(frame);
+        this.#services.appends.append(this, frame.requestId, queue, batch, bodyChecksum, deadlineMs);
+        return;
+      }
+      case FrameKind.FETCH:
+        this.#services.topics.fetches.fetch(this, frame.requestId, decodeFetch(frame.body));
+        return;
+      case FrameKind.ADMIN:
+        this.#services.topics.admin.handle(decodeAdmin(frame.body), (result) =>
+          this.#answerOrFail(FrameKind.ADMIN_RESULT, frame.requestId, result, encodeAdminResult),
+        );
+        return;
+      case FrameKind.GROUP:
+        this.#services.topics.groups.handle(decodeGroup(frame.body), (result) =>
+          this.#answerOrFail(FrameKind.GROUP_RESULT, frame.requestId, result, encodeGroupResult),
+        );
+        return;
       case FrameKind.READ:
         this.#services.reads.read(this, frame.requestId, decodeRead(frame.body));
         return;
       case FrameKind.OPEN_PRODUCER:
-        this.#services.appends.openProducer(
-          this,
-          frame.requestId,
-          decodeOpenProducer(frame.body).inFlightMax,
-        );
+        this.#openProducer(frame);
         return;
       case FrameKind.STATUS:
         this.#send(FrameKind.STATUS_RESULT, frame.requestId, [encodeStatusResult(this.#services.status())]);
@@ -130,10 +159,16 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Wa
 
   onClose(_reason: CloseReason): void {
     this.#services.watchers.remove(this);
+    this.#services.topics.fetches.forget(this);
     this.#services.onGone(this);
   }
 
-  appended(requestId: number, index: LogIndex, term: Term): void {
+  appended(requestId: number, index: LogIndex, term: Term, baseOffset: number | null): void {
+    if (baseOffset !== null) {
+      this.#produced.push({ requestId, index, term, baseOffset });
+      this.#markDirty();
+      return;
+    }
     const run = this.#runs.at(-1);
     if (
       run !== undefined &&
@@ -148,12 +183,13 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Wa
     this.#markDirty();
   }
 
-  producerOpened(requestId: number, producerId: number, epoch: number): void {
-    this.#send(FrameKind.PRODUCER_OPENED, requestId, [encodeProducerOpened({ producerId, epoch })]);
-  }
-
   answer(requestId: number, answer: ReadResult): void {
     this.#connection.send(encodeFrame(FrameKind.READ_RESULT, requestId, encodeReadResult(answer)));
+    this.#markDirty();
+  }
+
+  fetched(requestId: number, result: FetchResult): void {
+    this.#connection.send(encodeFrame(FrameKind.FETCH_RESULT, requestId, encodeFetchResult(result)));
     this.#markDirty();
   }
 
@@ -179,6 +215,33 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Wa
     this.#connection.close();
   }
 
+  #openProducer({ requestId, body }: Frame): void {
+    const { inFlightMax, deadlineMs } = decodeOpenProducer(body);
+    this.#services.appends.command(encodeOpenCommand({ inFlightMax }), deadlineMs, (error, decision) => {
+      if (error !== null) this.failed(requestId, error);
+      else if (decision?.result === 'producer-opened')
+        this.#send(FrameKind.PRODUCER_OPENED, requestId, [encodeProducerOpened(decision)]);
+    });
+  }
+
+  #answerOrFail<T extends object>(
+    kind: Frame['kind'],
+    requestId: number,
+    result: T | ErrorInfo,
+    encode: (result: T) => Uint8Array,
+  ): void {
+    if ('code' in result) {
+      this.failed(requestId, result);
+      return;
+    }
+    const body = encode(result);
+    if (body.length <= LIMITS.msgpackAnswerBytesMax) this.#send(kind, requestId, [body]);
+    else {
+      const size = `the answer has ${body.length} bytes, the limit is ${LIMITS.msgpackAnswerBytesMax}`;
+      this.failed(requestId, errorInfo('LIMIT_EXCEEDED', size));
+    }
+  }
+
   #transfer(frame: Frame): void {
     const { target } = decodeTransferLeadership(frame.body);
     this.#services.transfer(target, (result) => {
@@ -201,6 +264,11 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Wa
   }
 
   #flushRuns(): void {
+    if (this.#produced.length > 0) {
+      const produced = this.#produced;
+      this.#produced = [];
+      this.#connection.send(encodeFrame(FrameKind.PRODUCE_RESULTS, 0, [encodeProduceResults(produced)]));
+    }
     if (this.#runs.length === 0) return;
     const runs: readonly AppendResultRun[] = this.#runs;
     this.#runs = [];

@@ -45,6 +45,17 @@ export function applyFailure(error: Error): NodeError {
   );
 }
 
+/** The ways into the log: of the disk under them, or of what they say. */
+export function indexFailure(error: Error): NodeError {
+  if (error instanceof DiskError) return diskFailure(error);
+  return new NodeError(
+    'INVARIANT',
+    `an index does not agree with the log: ${error.message}`,
+    'this is a bug: keep the data directory and report it. Without its folder `queues` the node makes the indexes again',
+    { cause: error },
+  );
+}
+
 export function listenFailure(error: Error & { code?: string }, at: HostPort): NodeError {
   const where = formatHostPort(at);
   if (error.code === 'EADDRINUSE') {

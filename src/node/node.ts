@@ -1,6 +1,5 @@
 import type { HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
-import { batchBytes } from '../base/batch.ts';
 import { FORMAT_VERSION, decodeConfiguration, type Configuration } from '../base/configuration.ts';
 import { entryBody, type Entry } from '../base/entry.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
@@ -12,8 +11,6 @@ import type { ApplyResult, StateMachine } from '../broker/index.ts';
 import { RAFT_DEFAULTS, RaftCore, type RaftEvent, type Ready } from '../raft/index.ts';
 import type { Transferred } from '../wire/client-codec.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
-import type { Hello, HelloAck } from '../wire/handshake.ts';
-import { LIMITS } from '../wire/limits.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { AckGate } from './ack-gate.ts';
 import { AppendPath } from './append-path.ts';
@@ -25,11 +22,14 @@ import { narrate, slowPace } from './events.ts';
 import { EventJournal } from './event-journal.ts';
 import { CommitTimes } from './commit-times.ts';
 import { DiskSpace } from './disk-space.ts';
-import { applyFailure, diskFailure, turnedAway } from './failures.ts';
+import { applyFailure, diskFailure, indexFailure, turnedAway } from './failures.ts';
 import { FrontDoor } from './front-door.ts';
 import { FaultBoard } from './fault-board.ts';
 import { HandOver } from './hand-over.ts';
+import { Introduction } from './introduction.ts';
+import { LeaderReads } from './leader-reads.ts';
 import { LeadershipProofs } from './leadership-proofs.ts';
+import { LogAccess } from './log-access.ts';
 import { asNodeId, checkOptions, hostPort, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
 import { peek } from './peek.ts';
@@ -37,6 +37,7 @@ import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';
 import { openStorage, type Storage } from './storage.ts';
+import { openTopics, type TopicsDesk } from './topics/topics-desk.ts';
 import { TurnLoop } from './turn-loop.ts';
 import type { NodeEvent } from '../wire/watch-schema.ts';
 import { Watchers } from './watchers.ts';
@@ -88,11 +89,14 @@ class Node implements DledgerNode {
   readonly #addresses: { readonly id: NodeId; readonly address: HostPort }[];
   readonly #storage: Storage;
   readonly #core: RaftCore;
+  readonly #introduction: Introduction;
   readonly #machine: StateMachine;
   readonly #loop: TurnLoop;
   readonly #peers: Peers;
   readonly #appends: AppendPath;
+  readonly #leaderReads: LeaderReads;
   readonly #reads: ReadPath;
+  readonly #topics: TopicsDesk;
   readonly #applier: Applier;
   readonly #checkpointer: Checkpointer;
   readonly #pace: PaceWatch;
@@ -155,6 +159,15 @@ class Node implements DledgerNode {
     this.#machine = this.#storage.machine;
     this.#core = this.#makeCore();
     ports.inspect?.(this.#core);
+    this.#introduction = new Introduction({
+      id: this.#id,
+      options,
+      core: this.#core,
+      incarnation: this.#storage.identity.incarnation,
+      bootId: this.#bootId,
+      clusterId: () => this.#clusterId(),
+      configuration: () => this.#configuration?.value ?? null,
+    });
     this.#proofs = new LeadershipProofs(this.#core);
     this.#handOver = new HandOver(this.#core, ports.clock);
     this.#elections = new ElectionRecord(ports.clock);
@@ -169,18 +182,41 @@ class Node implements DledgerNode {
       backlog: this.#backlog,
       mutations: options.mutations,
       batchBytesMax: options.batchBytesMax,
-      refusalHint: () => this.#notLeader(),
+      nowMs: () => this.#loop.nowMs,
+      refusalHint: () => this.#introduction.notLeader(),
     });
-    this.#reads = this.#makeReads();
+    const common = {
+      clock: ports.clock,
+      core: this.#core,
+      machine: this.#machine,
+      wal: this.#storage.wal,
+      mutations: options.mutations,
+      enter: () => this.#loop.enter(),
+      refusalHint: () => this.#introduction.notLeader(),
+      confirmLeadership: (done: (index: LogIndex | null) => void) => this.#proofs.ask(done),
+    };
+    this.#leaderReads = new LeaderReads(common);
+    const reading = { ...common, log: new LogAccess(common), leaderReads: this.#leaderReads };
+    this.#reads = new ReadPath(reading);
+    this.#topics = openTopics({
+      ...reading,
+      disk: this.#storage.disk,
+      dataDirectory: options.dataDirectory,
+      appends: this.#appends,
+      onFailure: (error) => this.#fail(indexFailure(error)),
+    });
     this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, options.mutations, {
       enter: () => this.#loop.enter(),
       onApplied: (entry, result) => {
         ports.onApplied?.(this.#machine, entry, result);
+        this.#topics.onApplied(entry, result);
         this.#appends.onApplied(entry, result);
       },
       onProgress: () => {
         this.#noteCommit();
+        this.#leaderReads.onApplied();
         this.#reads.onApplied();
+        this.#topics.onProgress();
       },
       onFailure: (error) => this.#fail(applyFailure(error)),
     });
@@ -195,7 +231,11 @@ class Node implements DledgerNode {
         mutations: options.mutations,
         configuration: () => this.#configuration,
         enter: () => this.#loop.enter(),
-        onWritten: (index) => this.#event('info', 'checkpoint', `checkpoint at index ${index}`, { index }),
+        beforeWriting: (done) => this.#topics.beforeCheckpoint(done),
+        onWritten: (index) => {
+          this.#topics.checkpointed();
+          this.#event('info', 'checkpoint', `checkpoint at index ${index}`, { index });
+        },
         onFailure: (error) => this.#fail(diskFailure(error)),
       },
     );
@@ -217,7 +257,7 @@ class Node implements DledgerNode {
       incarnation: this.#storage.identity.incarnation,
       bootId: this.#bootId,
       startedAtMs: this.#startedAtMs,
-      address: this.#clientAddress(),
+      address: this.#introduction.clientAddress,
       appliedIndex: this.#machine.appliedIndex,
       lastElection: this.#elections.last,
       tickMs: this.#options.tickMs,
@@ -231,6 +271,7 @@ class Node implements DledgerNode {
         ...this.#counters,
         ...this.#appends.counters(),
         ...this.#reads.counters(),
+        ...this.#topics.counters(),
         ...this.#peers.counters(),
         ...this.#storage.counters(),
         walBacklogBytes: this.#backlog.bytes,
@@ -321,7 +362,7 @@ class Node implements DledgerNode {
   #makePeers(): Peers {
     return new Peers(this.#id, FIRST_GROUP, this.#addresses, this.#ports, this.#faults, {
       enter: () => this.#loop.enter(),
-      hello: (lane) => this.#hello(lane),
+      hello: (lane) => this.#introduction.helloAsPeer(lane),
       configuration: () => this.#configuration?.value ?? null,
       clusterId: () => this.#clusterId(),
       identified: (id, incarnation, priority) => this.#core.peerIdentified(id, incarnation, priority),
@@ -366,19 +407,6 @@ class Node implements DledgerNode {
       breakLinks: (id) => this.#peers.breakLinks(id),
       onChanged: (code, text, { id, owner, remainingMs, affected }) =>
         this.#event('warn', code, text, { fault: id, owner, remainingMs, affected }),
-    });
-  }
-
-  #makeReads(): ReadPath {
-    return new ReadPath({
-      core: this.#core,
-      machine: this.#machine,
-      wal: this.#storage.wal,
-      clock: this.#ports.clock,
-      mutations: this.#options.mutations,
-      enter: () => this.#loop.enter(),
-      refusalHint: () => this.#notLeader(),
-      confirmLeadership: (done) => this.#proofs.ask(done),
     });
   }
 
@@ -465,6 +493,7 @@ class Node implements DledgerNode {
       gapMs: Math.round(gapMs),
     });
     this.#core.pauseDetected();
+    this.#topics.onPause();
     if (this.#core.role === 'leader') {
       this.#gate.close(
         (done) => this.#proofs.ask(done),
@@ -479,7 +508,9 @@ class Node implements DledgerNode {
     this.#elections.observe(event);
     if (event.type === 'role-changed' && event.from === 'leader') {
       this.#appends.leadershipLost();
+      this.#leaderReads.onLeadershipLost();
       this.#reads.onLeadershipLost();
+      this.#topics.onLeadershipLost();
       this.#commitTimes.leadershipLost();
     }
     if (event.type === 'configuration-committed') {
@@ -516,11 +547,12 @@ class Node implements DledgerNode {
       enter: () => this.#loop.enter(),
       isRunning: () => this.#state === 'running',
       clusterId: () => this.#clusterId(),
-      acknowledge: () => this.#helloAck(),
+      acknowledge: () => this.#introduction.acknowledge(),
       admitPeer: (hello, connection) => this.#peers.admit(hello, connection),
       services: () => ({
         appends: this.#appends,
         reads: this.#reads,
+        topics: this.#topics,
         stopping: () => this.#state !== 'running',
         mutations: this.#options.mutations,
         status: () => this.status(),
@@ -549,74 +581,16 @@ class Node implements DledgerNode {
 
   #beginTransfer(target: NodeId | null, done: (result: Transferred | ErrorInfo) => void): void {
     if (this.#core.role !== 'leader') {
-      done(this.#notLeader());
+      done(this.#introduction.notLeader());
       return;
     }
     this.#handOver.begin(target, done);
-  }
-
-  #notLeader(): ErrorInfo {
-    const leader = this.#core.leader;
-    if (leader === null || leader === this.#id)
-      return errorInfo('NO_LEADER', `${this.#id} knows no leader at the moment (term ${this.#core.term})`);
-    const member = this.#configuration?.value.members.find((candidate) => candidate.id === leader);
-    const address =
-      member?.clientAddress ?? this.#options.peers.find((peer) => peer.id === leader)?.address ?? null;
-    return errorInfo('NOT_LEADER', `${this.#id} does not lead; ${leader} does`, {
-      leaderId: leader,
-      leaderAddress: address,
-    });
   }
 
   // Identity.
 
   #clusterId(): string | null {
     return this.#configuration?.value.clusterId ?? this.#storage.identity.clusterId;
-  }
-
-  #clientAddress(): string {
-    return this.#options.peers.find((peer) => peer.id === this.#id)?.address ?? '';
-  }
-
-  #hello(lane: 'control' | 'bulk'): Hello {
-    return {
-      ...this.#introduction(),
-      role: 'peer',
-      lane,
-      redirects: false,
-      forwarded: false,
-      credentials: null,
-    };
-  }
-
-  /** What either side of a greeting says of itself. */
-  #introduction(): Omit<Hello, 'role' | 'lane' | 'redirects' | 'forwarded' | 'credentials'> & {
-    readonly nodeId: NodeId;
-  } {
-    return {
-      protocolVersion: LIMITS.protocolVersion,
-      clusterId: this.#clusterId(),
-      nodeId: this.#id,
-      incarnation: this.#storage.identity.incarnation,
-      bootId: this.#bootId,
-      priority: this.#options.priority,
-      softwareVersion: this.#options.softwareVersion,
-    };
-  }
-
-  #helloAck(): HelloAck {
-    const hint = this.#notLeader();
-    return {
-      ...this.#introduction(),
-      leaderId: this.#core.leader,
-      leaderAddress: this.#core.leader === this.#id ? this.#clientAddress() : hint.leaderAddress,
-      limits: {
-        batchBytesMax: this.#options.batchBytesMax,
-        recordBytesMax: this.#options.batchBytesMax - batchBytes(1, 0),
-        inFlightMax: this.#options.inFlightMax,
-      },
-      durability: this.#options.durability,
-    };
   }
 
   // Beginning and end.
@@ -653,6 +627,7 @@ class Node implements DledgerNode {
     this.#checkpointer.write(() => {
       this.#loop.stop();
       this.#reads.stop();
+      this.#topics.stop();
       this.#watchers.stop();
       this.#faults.close();
       this.#journal.close();
@@ -669,6 +644,7 @@ class Node implements DledgerNode {
     this.#event('error', 'fatal', `${error.message}; ${error.next}`, { code: error.code });
     this.#loop.stop();
     this.#reads.stop();
+    this.#topics.stop();
     this.#watchers.stop();
     this.#faults.close();
     this.#journal.close();

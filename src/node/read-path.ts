@@ -1,13 +1,13 @@
-import { EntryKind, type Entry } from '../base/entry.ts';
+import { EntryKind, entryQueue, type Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
-import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
 import type { ReadRequest, ReadResult } from '../wire/client-codec.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
-import type { Wal } from '../wal/index.ts';
+import type { LeaderReads } from './leader-reads.ts';
+import type { LogAccess } from './log-access.ts';
 
 /** Who waits for a read. `canTake` says whether its connection drains. */
 export interface ReadWaiter {
@@ -27,35 +27,26 @@ interface Read {
 export interface ReadPathPorts {
   readonly core: RaftCore;
   readonly machine: StateMachine;
-  readonly wal: Wal;
+  readonly log: LogAccess;
+  readonly leaderReads: LeaderReads;
   readonly clock: Clock;
-  readonly mutations: Mutations;
   readonly enter: () => void;
   readonly refusalHint: () => ErrorInfo;
-  /** Calls back with the index a linearizable read must see applied, or null if leadership was lost. */
-  readonly confirmLeadership: (done: (index: LogIndex | null) => void) => void;
 }
 
 /** One answer holds at most so many bytes, whatever the client asks for. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
-/** Long polls and confirmations that wait at once; beyond it reads are refused as OVERLOADED. */
+/** Long polls that wait at once; beyond it reads are refused as OVERLOADED. */
 const WAITING_MAX = 4096;
-/** Answers read from disk at once. */
-const DISK_READS_MAX = 16;
 
 /** Serves what is committed and applied, from the cache or from disk, and nothing else. */
 export class ReadPath {
   readonly #ports: ReadPathPorts;
-  /** Reads whose range is known to be servable once `index` is applied. */
-  #waitingForApply: { readonly index: LogIndex; readonly read: Read }[] = [];
   /** Long polls at the end of the log. */
   #polls: Read[] = [];
   #pollTimer: TimerHandle | null = null;
   /** When that timer fires. */
   #pollDueMs = Number.POSITIVE_INFINITY;
-  #waitingForDisk: { readonly read: Read; readonly from: LogIndex }[] = [];
-  #diskReads = 0;
-  #confirming = 0;
   #served = 0;
 
   constructor(ports: ReadPathPorts) {
@@ -65,14 +56,14 @@ export class ReadPath {
   counters(): Record<string, number> {
     return {
       readsServed: this.#served,
-      readsWaiting: this.#polls.length + this.#waitingForApply.length,
-      readsFromDisk: this.#diskReads,
+      readsWaiting: this.#polls.length + this.#ports.leaderReads.waitingCount,
+      readsFromDisk: this.#ports.log.pending,
     };
   }
 
   read(waiter: ReadWaiter, requestId: number, request: ReadRequest): void {
-    const { core, clock } = this.#ports;
-    if (this.#polls.length + this.#waitingForApply.length + this.#confirming >= WAITING_MAX) {
+    const { clock, leaderReads } = this.#ports;
+    if (this.#polls.length >= WAITING_MAX) {
       waiter.failed(requestId, errorInfo('OVERLOADED', `${WAITING_MAX} reads wait already`));
       return;
     }
@@ -86,31 +77,14 @@ export class ReadPath {
       this.#serve(read, request.from);
       return;
     }
-    if (core.role !== 'leader') {
-      waiter.failed(requestId, this.#ports.refusalHint());
-      return;
-    }
-    this.#confirming += 1;
-    this.#ports.confirmLeadership((index) => {
-      this.#confirming -= 1;
-      if (index === null) waiter.failed(requestId, this.#ports.refusalHint());
-      else if (this.#ports.machine.appliedIndex >= index || this.#ports.mutations.readsBeforeApply)
-        this.#serve(read, request.from);
-      else {
-        mark('node.read-waited-for-apply');
-        this.#waitingForApply.push({ index, read });
-      }
+    leaderReads.ask((error) => {
+      if (error === null) this.#serve(read, request.from);
+      else waiter.failed(requestId, error);
     });
   }
 
   /** More of the log was applied. */
   onApplied(): void {
-    const applied = this.#ports.machine.appliedIndex;
-    if (this.#waitingForApply.length > 0) {
-      const waiting = this.#waitingForApply;
-      this.#waitingForApply = waiting.filter(({ index }) => index > applied);
-      for (const { index, read } of waiting) if (index <= applied) this.#serve(read, read.request.from);
-    }
     if (this.#polls.length > 0) {
       const polls = this.#polls;
       this.#polls = [];
@@ -129,9 +103,6 @@ export class ReadPath {
         read.waiter.failed(read.requestId, this.#ports.refusalHint());
       }
     }
-    const waiting = this.#waitingForApply;
-    this.#waitingForApply = [];
-    for (const { read } of waiting) read.waiter.failed(read.requestId, this.#ports.refusalHint());
   }
 
   stop(): void {
@@ -160,51 +131,25 @@ export class ReadPath {
     }
     const last = Math.min(applied, from + read.request.entriesMax - 1) as LogIndex;
     const bytesMax = Math.min(read.request.bytesMax, ANSWER_BYTES_MAX);
-    const cached = core.cachedEntries(from, last, bytesMax);
-    if (cached !== null) {
-      this.#select(read, from, cached);
-      return;
-    }
-    this.#waitingForDisk.push({ read, from });
-    this.#readDisk();
+    this.#ports.log.read(from, last, bytesMax, (error, entries) => {
+      if (error === null) this.#select(read, from, entries);
+      else
+        read.waiter.failed(
+          read.requestId,
+          errorInfo('INTERNAL', `cannot read the log at ${from}: ${error.message}`),
+        );
+    });
   }
 
-  #readDisk(): void {
-    if (this.#diskReads >= DISK_READS_MAX) return;
-    const next = this.#waitingForDisk.shift();
-    if (next === undefined) return;
-    const { read, from } = next;
-    mark('node.read-from-disk');
-    // Behind what is durable the disk may still hold entries that the log has dropped since; those that took their
-    // place are in memory.
-    const { core, machine } = this.#ports;
-    const last = Math.min(machine.appliedIndex, core.durableIndex);
-    const entriesMax = Math.min(read.request.entriesMax, last - from + 1);
-    this.#diskReads += 1;
-    this.#ports.wal.read(
-      from,
-      entriesMax,
-      Math.min(read.request.bytesMax, ANSWER_BYTES_MAX),
-      (error, entries) => {
-        this.#ports.enter();
-        this.#diskReads -= 1;
-        if (error === null) this.#select(read, from, entries);
-        else
-          read.waiter.failed(
-            read.requestId,
-            errorInfo('INTERNAL', `cannot read the log at ${from}: ${error.message}`),
-          );
-        this.#readDisk();
-      },
-    );
-  }
-
-  /** Leaves out what holds no records: entries of the protocol itself, and batches that were refused when applied. */
+  /** Leaves out what holds no records of the raw log: entries of the protocol, of topics, and batches refused when applied. */
   #select(read: Read, from: LogIndex, scanned: readonly Entry[]): void {
     const lastScanned = scanned.at(-1);
     const nextIndex = (lastScanned === undefined ? from : lastScanned.index + 1) as LogIndex;
     const entries = scanned.filter(
-      (entry) => entry.kind === EntryKind.batch && !this.#ports.machine.isVoided(entry.index),
+      (entry) =>
+        entry.kind === EntryKind.batch &&
+        entryQueue(entry) === 0 &&
+        !this.#ports.machine.isVoided(entry.index),
     );
     // An empty answer would look like the end of the log to a client that does not wait: go on instead, as far as the
     // log goes. Who waits is told that it has come further: what it waits for may not lie behind.

@@ -27,6 +27,8 @@ export interface StorageHandlers {
 
 /** Everything this node has on disk, recovered. */
 export interface Storage {
+  /** As the log has it: without syncs, if that was asked for. */
+  readonly disk: Disk;
   readonly identity: Identity;
   readonly wal: Wal;
   readonly checkpoints: CheckpointStore;
@@ -75,6 +77,7 @@ export function openStorage(
     const later = wal.configurationEntries(checkpoint?.configurationIndex ?? NO_INDEX);
     const configuration = newestCommitted(checkpoint, later, commitIndex);
     return {
+      disk,
       identity: wal.identity,
       wal,
       checkpoints,

@@ -46,9 +46,11 @@ interface Tail {
   readonly lastIndex: LogIndex;
   readonly lastTimeMs: number;
   readonly bytes: number;
+  /** Of the last batch. */
+  readonly lastBytes: number;
 }
 
-const EMPTY: Tail = { count: 0, endOffset: 0, lastIndex: NO_INDEX, lastTimeMs: 0, bytes: 0 };
+const EMPTY: Tail = { count: 0, endOffset: 0, lastIndex: NO_INDEX, lastTimeMs: 0, bytes: 0, lastBytes: 0 };
 
 /**
  * The units of one queue: the newest in memory until they are flushed, all others in files that are only ever appended
@@ -100,6 +102,10 @@ export class ConsumeQueue {
     return this.#tail.bytes;
   }
 
+  get lastBytes(): number {
+    return this.#tail.lastBytes;
+  }
+
   /**
    * Finds where the queue ends that should end at `endOffset`. What lies behind, of an earlier life, is disbelieved.
    * @param files numbers of its files, ascending.
@@ -144,6 +150,7 @@ export class ConsumeQueue {
       lastIndex: facts.index,
       lastTimeMs: facts.timeMs,
       bytes: tail.bytes + facts.entryBytes,
+      lastBytes: facts.entryBytes,
     };
   }
 
@@ -384,6 +391,7 @@ export class ConsumeQueue {
       lastIndex: unit.index,
       lastTimeMs: unit.timeMs,
       bytes: unit.bytesBefore + unit.entryBytes,
+      lastBytes: unit.entryBytes,
     };
   }
 

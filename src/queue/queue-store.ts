@@ -194,9 +194,10 @@ export class QueueStore {
     });
   }
 
-  /** Bytes of the log entries of all batches that the queue ever got. */
-  bytes(queue: number): number {
-    return this.#queues.get(queue)?.bytes ?? 0;
+  /** Bytes of the log entries of all batches that the queue ever got, and of the last of them. */
+  bytes(queue: number): { readonly all: number; readonly last: number } {
+    const found = this.#queues.get(queue);
+    return { all: found?.bytes ?? 0, last: found?.lastBytes ?? 0 };
   }
 
   /**

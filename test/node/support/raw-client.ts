@@ -3,6 +3,25 @@ import { crc32 } from '../../../src/base/crc32.ts';
 import type { Connection, Network } from '../../../src/base/ports/network.ts';
 import { UNKNOWN_INCARNATION, type LogIndex, type NodeId, type Term } from '../../../src/base/units.ts';
 import {
+  decodeFetchResult,
+  decodeProduceResults,
+  encodeFetch,
+  encodeProduce,
+  type Fetch,
+  type FetchResult,
+  type ProduceResult,
+} from '../../../src/wire/broker-codec.ts';
+import {
+  decodeAdminResult,
+  decodeGroupResult,
+  encodeAdmin,
+  encodeGroup,
+  type AdminRequest,
+  type AdminResult,
+  type GroupRequest,
+  type GroupResult,
+} from '../../../src/wire/broker-schema.ts';
+import {
   decodeAppendResults,
   decodeProducerOpened,
   decodeReadResult,
@@ -42,6 +61,9 @@ export interface Appended {
   readonly term: Term;
 }
 
+/** Requests without their deadline. */
+export type Undated<T> = T extends unknown ? Omit<T, 'deadlineMs'> & { readonly deadlineMs?: number } : never;
+
 type Answer<T> = (error: ErrorInfo | null, value: T | null) => void;
 
 export const ANONYMOUS: ProducerStamp = { producerId: 0, epoch: 0, sequence: 0 };
@@ -57,6 +79,7 @@ export class RawClient {
     number,
     (error: ErrorInfo | null, frame: Frame | null, appended: Appended | null) => void
   >();
+  readonly #produced = new Map<number, Answer<ProduceResult>>();
   readonly #watches = new Map<number, (frame: Frame) => void>();
   #nextRequestId = 1;
 
@@ -97,6 +120,39 @@ export class RawClient {
   appendBytes(batch: Uint8Array, bodyChecksum: number, answer: Answer<Appended>): void {
     const requestId = this.#expect((error, _frame, appended) => answer(error, appended));
     this.connection.write(encodeAppend(requestId, { deadlineMs: 10_000, bodyChecksum, batch }));
+  }
+
+  produce(queue: number, batch: Uint8Array, answer: Answer<ProduceResult>, deadlineMs = 10_000): void {
+    const requestId = this.#expect((error) => {
+      this.#produced.delete(requestId);
+      answer(error, null);
+    });
+    this.#produced.set(requestId, answer);
+    this.connection.write(encodeProduce(requestId, { deadlineMs, queue, bodyChecksum: crc32(batch), batch }));
+  }
+
+  fetch(request: Partial<Fetch> & { readonly queue: number }, answer: Answer<FetchResult>): void {
+    const full: Fetch = {
+      offset: 0,
+      recordsMax: 1000,
+      bytesMax: 1024 * 1024,
+      waitMs: 0,
+      deadlineMs: 10_000,
+      consistency: 'linearizable',
+      tags: [],
+      ...request,
+    };
+    this.#ask(FrameKind.FETCH, encodeFetch(full), decodeFetchResult, answer);
+  }
+
+  admin(request: Undated<AdminRequest>, answer: Answer<AdminResult>): void {
+    const full = { deadlineMs: 10_000, ...request } as AdminRequest;
+    this.#ask(FrameKind.ADMIN, encodeAdmin(full), decodeAdminResult, answer);
+  }
+
+  group(request: Undated<GroupRequest>, answer: Answer<GroupResult>): void {
+    const full = { deadlineMs: 10_000, ...request } as GroupRequest;
+    this.#ask(FrameKind.GROUP, encodeGroup(full), decodeGroupResult, answer);
   }
 
   openProducer(inFlightMax: number, answer: Answer<{ producerId: number; epoch: number }>): void {
@@ -180,6 +236,17 @@ export class RawClient {
             term: run.term,
           });
         }
+      }
+      return;
+    }
+    if (frame.kind === FrameKind.PRODUCE_RESULTS) {
+      for (const result of decodeProduceResults(frame.body)) {
+        const answer = this.#produced.get(result.requestId);
+        this.#produced.delete(result.requestId);
+        this.#waiting.delete(result.requestId);
+        if (answer === undefined)
+          throw new Error(`an answer to batch ${result.requestId}, which waits for none`);
+        answer(null, result);
       }
       return;
     }
