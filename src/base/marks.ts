@@ -12,6 +12,8 @@ export const MARKS = {
   'raft.vote-refused-not-eligible':
     'a vote was refused by a node that may have forgotten what it had promised',
   'raft.election-lost': 'a candidate gave up because a majority was out of reach',
+  'raft.blank-voter-known':
+    'a node without a log voted for one that has a log, for a committed configuration names it as who it is',
   'raft.own-vote-was-last':
     'the others made a majority before the own vote was on disk, and the candidate waited',
   'raft.early-campaign': 'a voter stood at once because the process of its leader was gone',
@@ -95,6 +97,8 @@ export const MARKS = {
   'node.read-from-disk': 'a reader was served from disk',
   'node.duplicate-node-refused': 'a peer was refused because another of its name answers',
   'node.unconfirmed-peer-refused': 'a peer with a new disk was refused until its address confirmed it',
+  'node.link-hastened':
+    'a peer that called was called back at once, before the pause after the last attempt was over',
   'node.leader-process-gone': 'a connection was closed by the other side and a new one refused',
   'node.peer-process-restarted': 'it was closed, and another process answered',
   'node.inquiry-repeated': 'a sudden close had to be inquired into again',

@@ -1,5 +1,5 @@
 import type { Entry } from './entry.ts';
-import type { LogIndex, NodeId, Term } from './units.ts';
+import type { Incarnation, LogIndex, NodeId, Term } from './units.ts';
 
 /**
  * What nodes say to each other: data only. The raft floor makes and takes these, the wire floor gives them bytes.
@@ -31,22 +31,27 @@ export type CampaignReason =
   /** The leader asked for it (TimeoutNow). */
   | 'transfer';
 
+interface Candidacy extends Envelope {
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
+  readonly reason: CampaignReason;
+  /**
+   * Who the receiver is by the configuration that the sender knows to be committed; `UNKNOWN_INCARNATION` where it knows
+   * none. By it a voter without a log learns that it has not lost one.
+   */
+  readonly voterIncarnation: Incarnation;
+}
+
 /** Asks whether a real candidacy could win; changes nothing at the receiver (dissertation 9.6). */
-export interface PreVote extends Envelope {
+export interface PreVote extends Candidacy {
   readonly type: 'PreVote';
   /** The term the sender would campaign in: its own plus one. */
   readonly term: Term;
-  readonly lastIndex: LogIndex;
-  readonly lastTerm: Term;
-  readonly reason: CampaignReason;
 }
 
-export interface RequestVote extends Envelope {
+export interface RequestVote extends Candidacy {
   readonly type: 'RequestVote';
   readonly term: Term;
-  readonly lastIndex: LogIndex;
-  readonly lastTerm: Term;
-  readonly reason: CampaignReason;
 }
 
 /** Why a vote or pre-vote was granted or refused. Anything but `granted` is a refusal. */

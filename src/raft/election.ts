@@ -193,7 +193,9 @@ export class Election {
   #askVoters(ask: Pick<PreVote | RequestVote, 'type' | 'term' | 'reason'>): void {
     const state = this.#state;
     for (const to of state.membership.voters) {
-      if (to !== state.id) state.send({ ...ask, from: state.id, to, ...state.logEnd });
+      if (to === state.id) continue;
+      const voterIncarnation = state.membership.committedIncarnationOf(to);
+      state.send({ ...ask, from: state.id, to, ...state.logEnd, voterIncarnation });
     }
   }
 

@@ -114,6 +114,12 @@ export class Membership {
     return this.#counted.has(id);
   }
 
+  /** Who this member is by the committed configuration; unknown where none is, or where it was not seen yet. */
+  committedIncarnationOf(id: NodeId): Incarnation {
+    if (!this.#founded) return UNKNOWN_INCARNATION;
+    return findMember(this.#active, id)?.incarnation ?? UNKNOWN_INCARNATION;
+  }
+
   priorityOf(id: NodeId): number {
     return this.#identities.get(id)?.priority ?? 0;
   }

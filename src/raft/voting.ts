@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { PreVote, RequestVote, VoteVerdict } from '../base/peer-message.ts';
 import { showLogEnd, type CoreState } from './core-state.ts';
 
@@ -27,10 +28,7 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
     // Whoever is elected must hold what founded the cluster.
     return { verdict: 'log-behind', why: `the log of ${from} is empty, and this cluster is founded` };
   }
-  const isBlank = !membership.founded && log.lastIndex === 0 && !state.lacksItsCluster;
-  if (isBlank && lastIndex !== 0 && !state.options.mutations.countsWipedMembers) {
-    // It may have belonged to a cluster and lost its disk with entries that it had acknowledged. Among nodes that are
-    // all empty there is nothing that could have been lost.
+  if (mayHaveLostALog(state, message)) {
     return {
       verdict: 'not-eligible',
       why: `its log is empty, that of ${from} ends at ${showLogEnd(lastTerm, lastIndex)}`,
@@ -44,6 +42,21 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
   if (!log.isUpToDate(lastIndex, lastTerm) && !ignoresLogs(state, message))
     return { verdict: 'log-behind', why: `its log is behind: ${theirs} < ${mine}` };
   return { verdict: 'granted', why: `its log is up to date: ${theirs} >= ${mine}` };
+}
+
+/**
+ * A node without a log may have belonged to a cluster and lost its disk, with entries that it had acknowledged. Two things
+ * show that nothing is lost: that the candidate has no log either, and that a committed configuration names this very
+ * incarnation. All that an earlier one had acknowledged was then acknowledged before the majority stored that
+ * configuration, without this node; so who has the votes of a majority with this one has been compared with one of them.
+ */
+function mayHaveLostALog(state: CoreState, { lastIndex, voterIncarnation }: PreVote | RequestVote): boolean {
+  const { membership, log, lacksItsCluster, options } = state;
+  const isBlank = !membership.founded && log.lastIndex === 0 && !lacksItsCluster;
+  if (!isBlank || lastIndex === 0 || options.mutations.countsWipedMembers) return false;
+  if (voterIncarnation !== options.incarnation) return true;
+  mark('raft.blank-voter-known');
+  return false;
 }
 
 function ignoresLogs({ options }: CoreState, { type, reason }: PreVote | RequestVote): boolean {

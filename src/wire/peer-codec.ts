@@ -14,7 +14,7 @@ import type {
   TimeoutNow,
   VoteVerdict,
 } from '../base/peer-message.ts';
-import { indexPlus, type GroupId, type NodeId } from '../base/units.ts';
+import { indexPlus, type GroupId, type Incarnation, type NodeId } from '../base/units.ts';
 import { UINT53_MAX } from '../base/uint53.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -110,15 +110,16 @@ function readEnvelope(reader: ByteReader): Envelope {
   };
 }
 
-// PreVote and RequestVote: envelope, u64 lastIndex, u64 lastTerm, u8 reason.
+// PreVote and RequestVote: envelope, u64 lastIndex, u64 lastTerm, u8 reason, u64 voterIncarnation.
 
 const REASONS: readonly (CampaignReason | undefined)[] = [undefined, 'timeout', 'leader-gone', 'transfer'];
 
 function encodeCandidacy(kind: FrameKind, message: PreVote | RequestVote, group: GroupId): Uint8Array[] {
-  const body = writeEnvelope(17, message, group)
+  const body = writeEnvelope(25, message, group)
     .uint53(message.lastIndex)
     .uint53(message.lastTerm)
     .u8(REASONS.indexOf(message.reason))
+    .uint53(message.voterIncarnation)
     .finish();
   return encodeFrame(kind, 0, [body]);
 }
@@ -129,8 +130,9 @@ function decodeCandidacy(type: 'PreVote' | 'RequestVote', body: Uint8Array): Add
   const lastIndex = reader.logIndex('lastIndex');
   const lastTerm = reader.term('lastTerm');
   const reason = reader.code('reason', REASONS);
+  const voterIncarnation = reader.uint53('voterIncarnation') as Incarnation;
   reader.end();
-  return { group, message: { type, from, to, term, lastIndex, lastTerm, reason } };
+  return { group, message: { type, from, to, term, lastIndex, lastTerm, reason, voterIncarnation } };
 }
 
 // PreVoteResponse and RequestVoteResponse: envelope, u8 verdict.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { decodeConfiguration } from '../../src/base/configuration.ts';
 import { entryBody, EntryKind } from '../../src/base/entry.ts';
-import { incarnation, logIndex } from '../../src/base/units.ts';
+import { incarnation, logIndex, UNKNOWN_INCARNATION } from '../../src/base/units.ts';
 import { becomeCandidate, becomeLeader, becomePreCandidate } from './support/campaigns.ts';
 import { Cluster } from './support/cluster.ts';
 import { draft, firstIncarnationOf, logOf, n1, n2, n3, trio } from './support/logs.ts';
@@ -38,6 +38,34 @@ describe('before a cluster is founded', () => {
       'granted',
     );
     expect(voter.disk.durableHardState).toEqual({ term: 7, votedFor: n3 });
+  });
+
+  test('a node without log votes for one that has a log if a committed configuration names it as who it is', () => {
+    const voter = new Replica();
+    const own = firstIncarnationOf(n1);
+    const asks = { log, voterIncarnation: own };
+    const other = { log, voterIncarnation: wiped };
+    expect(oneOf('PreVoteResponse', voter.hear(preVote(n2, n1, { ...other, term: 5 }))).verdict).toBe(
+      'not-eligible',
+    );
+    expect(oneOf('RequestVoteResponse', voter.hear(requestVote(n2, n1, { ...other, term: 5 }))).verdict).toBe(
+      'not-eligible',
+    );
+    expect(oneOf('PreVoteResponse', voter.hear(preVote(n2, n1, { ...asks, term: 6 }))).verdict).toBe(
+      'granted',
+    );
+    expect(oneOf('RequestVoteResponse', voter.hear(requestVote(n2, n1, { ...asks, term: 6 }))).verdict).toBe(
+      'granted',
+    );
+    expect(voter.disk.durableHardState).toEqual({ term: 6, votedFor: n2 });
+  });
+
+  test('a candidate says who the voters are by what is committed, and by nothing less', () => {
+    const asked = ofType('PreVote', becomePreCandidate(new Replica()));
+    expect(asked.map((one) => [one.to, one.voterIncarnation])).toEqual([
+      [n2, UNKNOWN_INCARNATION],
+      [n3, UNKNOWN_INCARNATION],
+    ]);
   });
 
   test('a node that belongs to one, and lost its log before it was synced, helps nobody to found another', () => {

@@ -14,7 +14,13 @@ import type {
   TimeoutNow,
   VoteVerdict,
 } from '../../../src/base/peer-message.ts';
-import { logIndex, type NodeId, term } from '../../../src/base/units.ts';
+import {
+  logIndex,
+  type Incarnation,
+  type NodeId,
+  term,
+  UNKNOWN_INCARNATION,
+} from '../../../src/base/units.ts';
 
 // What a peer played by the test says. The letter of each field is the paper's, figure 2.
 
@@ -23,22 +29,24 @@ interface Candidacy {
   /** The candidate's log. */
   readonly log: readonly Entry[];
   readonly reason?: CampaignReason;
+  /** Who the candidate knows the voter to be; default unknown. */
+  readonly voterIncarnation?: Incarnation;
 }
 
 export function preVote(
   from: NodeId,
   to: NodeId,
-  { term: asked, log, reason = 'timeout' }: Candidacy,
+  { term: asked, log, reason = 'timeout', voterIncarnation = UNKNOWN_INCARNATION }: Candidacy,
 ): PreVote {
-  return { type: 'PreVote', from, to, term: term(asked), ...lastOf(log), reason };
+  return { type: 'PreVote', from, to, term: term(asked), ...lastOf(log), reason, voterIncarnation };
 }
 
 export function requestVote(
   from: NodeId,
   to: NodeId,
-  { term: asked, log, reason = 'timeout' }: Candidacy,
+  { term: asked, log, reason = 'timeout', voterIncarnation = UNKNOWN_INCARNATION }: Candidacy,
 ): RequestVote {
-  return { type: 'RequestVote', from, to, term: term(asked), ...lastOf(log), reason };
+  return { type: 'RequestVote', from, to, term: term(asked), ...lastOf(log), reason, voterIncarnation };
 }
 
 export function preVoteResponse(

@@ -89,7 +89,13 @@ const verdict = fc.constantFrom(
   'stale-term' as const,
   'not-eligible' as const,
 );
-const candidacy = { ...envelope, lastIndex: index, lastTerm: someTerm, reason };
+const candidacy = {
+  ...envelope,
+  lastIndex: index,
+  lastTerm: someTerm,
+  reason,
+  voterIncarnation: incarnation,
+};
 
 /** Entries that continue a log at some index. */
 const appended = fc
