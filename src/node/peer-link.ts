@@ -124,6 +124,16 @@ export class PeerLink {
     connection?.destroy();
   }
 
+  /** The peer has just called: whoever it is answers now, so there is no use in waiting out a pause. */
+  hasten(): void {
+    if (this.#state !== 'waiting') return;
+    mark('node.link-hastened');
+    this.#backoffMs = BACKOFF_MS_MIN;
+    this.#retryTimer?.cancel();
+    this.#retryTimer = null;
+    this.#dial();
+  }
+
   /** Queues chunks of whole frames for `flush`. Dropped if the lane is down or full. */
   send(chunks: readonly Uint8Array[]): void {
     if (this.#state !== 'up' || this.#connection === null) {

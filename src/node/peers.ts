@@ -208,6 +208,8 @@ export class Peers {
     const incarnation = hello.incarnation;
     if (peer.known !== incarnation) this.#believe(peer, incarnation, hello.priority);
     peer.inbound.add(connection);
+    peer.links.control.hasten();
+    peer.links.bulk.hasten();
     return {
       bodyBytesMax: LIMITS.peerFrameBytesMax,
       onFrame: (frame) => this.#onFrame(peer, incarnation, frame),

@@ -182,6 +182,22 @@ describe('elections', () => {
     expect(cluster.clock.monotonicMs() - before).toBeLessThan(60);
   });
 
+  test('a leader that dies right after a follower came back is replaced as fast: who calls is called back at once', () => {
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const { cluster, leader } = start(3, seed);
+      cluster.clock.advanceBy(500);
+      const away = cluster.ids.find((id) => id !== leader) as string;
+      cluster.kill(away);
+      cluster.clock.advanceBy(3000 + seed * 70);
+      cluster.start(away);
+      cluster.clock.advanceBy(30);
+      cluster.kill(leader);
+      const killedAtMs = cluster.clock.monotonicMs();
+      cluster.runUntilLeader();
+      expect(cluster.clock.monotonicMs() - killedAtMs).toBeLessThan(80);
+    }
+  });
+
   test('resets on a living leader’s links cause none', () => {
     const { cluster, leader } = start();
     cluster.clock.advanceBy(500);
