@@ -20,7 +20,8 @@ const floors: Record<string, readonly string[]> = {
   sink: ['base', 'client'],
   check: ['base'],
   sim: ['base', 'broker', 'check', 'client', 'node', 'raft', 'wal', 'wire'],
-  cli: ['base', 'client', 'node', 'platform', 'sink', 'wal', 'wire'],
+  drill: ['base', 'check', 'client', 'platform', 'wal', 'wire'],
+  cli: ['base', 'client', 'drill', 'node', 'platform', 'sink', 'wal', 'wire'],
 };
 
 const linesMax = 700;

@@ -21,7 +21,7 @@ import {
 import { logLine } from '../log-line.ts';
 import { NODE_FLAGS } from '../node-flags.ts';
 import { say } from '../output.ts';
-import { consecutive, freeRun, isPort, takenPorts } from '../ports.ts';
+import { consecutive, freeRun, isPort, takenPorts } from '../../platform/tcp-ports.ts';
 import { printable } from '../printable.ts';
 import { DemoLoad } from '../demo-load.ts';
 import { runConsole } from './console.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { consecutive, freeRun, isPort, takenPorts } from '../../src/cli/ports.ts';
+import { consecutive, freeRun, isPort, takenPorts } from '../../src/platform/tcp-ports.ts';
 
 const servers: net.Server[] = [];
 
