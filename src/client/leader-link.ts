@@ -39,6 +39,8 @@ const BACKOFF_MS_MIN = 10;
 const BACKOFF_MS_MAX = 500;
 /** Who was not there is not asked again on hearsay for so long: after a crash the hints lag behind. */
 const ABSENT_MS = 300;
+/** Who said nothing costs a long wait each time: the others come first for so long, unless one of them names it. */
+const SILENT_MS = 2000;
 /** Who was there and did not lead may have been elected since; two nodes that name each other are no busy loop. */
 const NOT_LEADING_MS = 20;
 const ADDRESSES_MAX = 16;
@@ -48,6 +50,8 @@ interface Attempt {
   readonly why: string;
   /** When a hint that names this address is worth following again. */
   readonly hintableAtMs: number;
+  /** Until then others are asked first. */
+  readonly avoidUntilMs: number;
 }
 
 /**
@@ -129,10 +133,10 @@ export class LeaderLink {
       onFrame: (frame) => {
         if (this.#session === session) this.#handlers.onFrame(frame);
       },
-      onClosed: (why, refusal) => {
+      onClosed: (why, refusal, wasSilent) => {
         if (this.#session !== session) return;
         if (refusal !== null && !refusal.retryable) this.#refusals.set(session.address, refusal);
-        this.#lost(session, why, ABSENT_MS);
+        this.#lost(session, why, ABSENT_MS, wasSilent ? SILENT_MS : 0);
       },
     });
     this.#session = session;
@@ -152,13 +156,14 @@ export class LeaderLink {
     this.#lost(session, why, NOT_LEADING_MS);
   }
 
-  #lost(session: Session, why: string, hintableInMs: number): void {
+  #lost(session: Session, why: string, hintableInMs: number, avoidMs = 0): void {
     const wasUp = this.#isUp;
     this.#isUp = false;
     this.#session = null;
     this.#failures += 1;
-    const hintableAtMs = this.#ports.clock.monotonicMs() + hintableInMs;
-    this.#lastTried.set(session.address, { why, hintableAtMs });
+    const now = this.#ports.clock.monotonicMs();
+    const attempt = { why, hintableAtMs: now + hintableInMs, avoidUntilMs: now + avoidMs };
+    this.#lastTried.set(session.address, attempt);
     const refusal = this.#refusals.get(session.address);
     if (refusal !== undefined && this.#addresses.every((each) => this.#refusals.has(formatEndpoint(each)))) {
       this.#refusals.clear();
@@ -196,9 +201,21 @@ export class LeaderLink {
     const hint = this.#hint;
     this.#hint = null;
     if (hint !== null) return hint;
-    const endpoint = this.#addresses[this.#nextAddress % this.#addresses.length] as Endpoint;
+    const count = this.#addresses.length;
+    for (let skipped = 0; skipped < count; skipped += 1) {
+      const endpoint = this.#addresses[(this.#nextAddress + skipped) % count] as Endpoint;
+      if (this.#isAvoided(endpoint)) continue;
+      this.#nextAddress += skipped + 1;
+      return endpoint;
+    }
+    const endpoint = this.#addresses[this.#nextAddress % count] as Endpoint;
     this.#nextAddress += 1;
     return endpoint;
+  }
+
+  #isAvoided(endpoint: Endpoint): boolean {
+    const last = this.#lastTried.get(formatEndpoint(endpoint));
+    return last !== undefined && this.#ports.clock.monotonicMs() < last.avoidUntilMs;
   }
 
   #remember(endpoint: Endpoint): void {

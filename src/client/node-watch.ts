@@ -1,4 +1,5 @@
 import type { TimerHandle } from '../base/ports/clock.ts';
+import type { Incarnation } from '../base/units.ts';
 import { decodeStatusResult } from '../wire/client-codec.ts';
 import { decodeError } from '../wire/errors.ts';
 import { FrameKind, encodeFrame } from '../wire/frame.ts';
@@ -36,6 +37,7 @@ export class NodeWatch {
   #retry: TimerHandle | null = null;
   #backoffMs = BACKOFF_MS_MIN;
   #lastSequence: number | null;
+  #incarnation: Incarnation | null = null;
   #isClosed = false;
 
   constructor(
@@ -60,8 +62,11 @@ export class NodeWatch {
 
   #dial(): void {
     const session: Session = new Session(this.#endpoint, this.#options.clusterId, this.#ports, {
-      onGreeted: () => {
+      onGreeted: ({ incarnation }) => {
         this.#backoffMs = BACKOFF_MS_MIN;
+        // A node that lost its disk numbers its events anew: all of them are to come.
+        if (this.#incarnation !== null && this.#incarnation !== incarnation) this.#lastSequence = 0;
+        this.#incarnation = incarnation;
         const { statusEveryMs } = this.#options;
         const watch = { statusEveryMs, eventsAfter: this.#lastSequence };
         session.send(encodeFrame(FrameKind.WATCH, 1, [encodeWatch(watch)]));
@@ -77,7 +82,6 @@ export class NodeWatch {
   }
 
   #onEvents(events: readonly NodeEvent[]): void {
-    // A node that lost its disk counts from the beginning again.
     this.#lastSequence = events.at(-1)?.sequence ?? this.#lastSequence;
     this.#handlers.onEvents(events);
   }

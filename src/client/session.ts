@@ -16,8 +16,11 @@ export interface SessionHandlers {
   onGreeted(ack: HelloAck): void;
   /** An answer, after the greeting. A WireError thrown from here ends the session. */
   onFrame(frame: Frame): void;
-  /** The last call. `refusal` is what the node said, if the greeting failed on that. */
-  onClosed(why: string, refusal: ErrorInfo | null): void;
+  /**
+   * The last call. `refusal` is what the node said, if the greeting failed on that; `wasSilent`: nobody closed it, there was
+   * no word from the other side for too long.
+   */
+  onClosed(why: string, refusal: ErrorInfo | null, wasSilent: boolean): void;
 }
 
 export interface SessionPorts {
@@ -31,9 +34,11 @@ const CONNECT_TIMEOUT_MS = 1000;
 const GREETING_TIMEOUT_MS = 500;
 /**
  * A leader that hangs or is cut off closes no connection: this is how its clients notice, and so a part of every silent
- * failover. Leaving a leader that was only slow costs no more than finding it again.
+ * failover. Leaving a leader that was only slow costs no more than finding it again. Who waits for an answer looks twice
+ * as often: about as long as the nodes themselves take to replace a leader.
  */
 const PING_EVERY_MS = 100;
+const PING_EVERY_MS_WAITING = 50;
 /** Rounds of silence, not milliseconds: a pause of this process must not look like silence of the node. */
 const SILENT_ROUNDS_MAX = 3;
 
@@ -51,7 +56,10 @@ export class Session {
   #isFlushDue = false;
   #timer: TimerHandle | null = null;
   #wasHeard = false;
+  /** Something was asked since the last word of the node. */
+  #isWaiting = false;
   #silentRounds = 0;
+  #silentMs = 0;
 
   /** @param clusterId nodes of another cluster are refused; null: any. */
   constructor(endpoint: Endpoint, clusterId: string | null, ports: SessionPorts, handlers: SessionHandlers) {
@@ -69,7 +77,8 @@ export class Session {
       handler: {
         onOpen: () => this.#greet(),
         onData: (bytes) => this.#onData(bytes),
-        onClose: (reason) => this.#end(describe(reason), null),
+        onClose: (reason) =>
+          this.#end(describe(reason), null, reason.by === 'connect' && reason.code === 'timeout'),
       },
     });
   }
@@ -77,6 +86,11 @@ export class Session {
   /** Queues chunks of whole frames; they leave at the end of this turn. */
   send(chunks: readonly Uint8Array[]): void {
     if (this.#isClosed) return;
+    this.#isWaiting = true;
+    this.#queue(chunks);
+  }
+
+  #queue(chunks: readonly Uint8Array[]): void {
     for (const chunk of chunks) this.#queued.push(chunk);
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
@@ -96,9 +110,13 @@ export class Session {
 
   /** Ends the session because something on it is not right. */
   fail(why: string): void {
+    this.#fail(why, false);
+  }
+
+  #fail(why: string, wasSilent: boolean): void {
     if (this.#isClosed) return;
     this.#connection.destroy();
-    this.#end(why, null);
+    this.#end(why, null, wasSilent);
   }
 
   /** Ends the session in good order; no handler is called any more. */
@@ -116,13 +134,14 @@ export class Session {
     // A stopped process still accepts connections, by its kernel; only a greeting shows that somebody is there.
     this.#timer = this.#clock.setTimer(GREETING_TIMEOUT_MS, () => {
       mark('client.greeting-overdue');
-      this.fail('does not greet back');
+      this.#fail('does not greet back', true);
     });
   }
 
   #onData(bytes: Uint8Array): void {
     if (this.#isClosed) return;
     this.#wasHeard = true;
+    this.#isWaiting = false;
     try {
       this.#parser.push(bytes);
     } catch (error) {
@@ -161,14 +180,16 @@ export class Session {
   }
 
   #armPing(): void {
-    this.#timer = this.#clock.setTimer(PING_EVERY_MS, () => {
+    const roundMs = this.#isWaiting ? PING_EVERY_MS_WAITING : PING_EVERY_MS;
+    this.#timer = this.#clock.setTimer(roundMs, () => {
       this.#silentRounds = this.#wasHeard ? 0 : this.#silentRounds + 1;
+      this.#silentMs = this.#wasHeard ? 0 : this.#silentMs + roundMs;
       if (this.#silentRounds > SILENT_ROUNDS_MAX) {
         mark('client.silent-connection-dropped');
-        this.fail(`silent for ${this.#silentRounds * PING_EVERY_MS} ms`);
+        this.#fail(`silent for ${this.#silentMs} ms`, true);
         return;
       }
-      if (!this.#wasHeard) this.send(encodeFrame(FrameKind.PING, 0, []));
+      if (!this.#wasHeard) this.#queue(encodeFrame(FrameKind.PING, 0, []));
       this.#wasHeard = false;
       this.#armPing();
     });
@@ -176,15 +197,15 @@ export class Session {
 
   #refuse(refusal: ErrorInfo): void {
     this.#connection.destroy();
-    this.#end(`refused: ${refusal.message}`, refusal);
+    this.#end(`refused: ${refusal.message}`, refusal, false);
   }
 
-  #end(why: string, refusal: ErrorInfo | null): void {
+  #end(why: string, refusal: ErrorInfo | null, wasSilent: boolean): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#queued = [];
-    this.#handlers.onClosed(why, refusal);
+    this.#handlers.onClosed(why, refusal, wasSilent);
   }
 }
 

@@ -110,6 +110,28 @@ describe('the leader is found', () => {
     world.until(() => watched.last === 'up n2', 45);
   });
 
+  test('among the others when it fell silent: a stopped process takes connections and does not greet', () => {
+    for (let seed = 1; seed <= 6; seed += 1) {
+      const world = new World(seed);
+      const [n1, n2, n3] = [world.node('n1'), world.node('n2'), world.node('n3')];
+      n1.lead();
+      n2.follow(n1);
+      n3.follow(n1);
+      const watched = new Watched(world, ['n1', 'n2', 'n3']);
+      world.until(() => watched.last === 'up n1');
+      n1.answersPings = false;
+      n1.greeting = () => 'silence';
+      world.until(() => watched.events.length === 2, 1000);
+      expect(watched.last).toMatch(/^down: silent/);
+      // Those that are left elect one after a while; until then they still name it.
+      world.clock.advanceBy(100);
+      n3.lead();
+      n2.follow(n3);
+      // Not once more 500 ms for a greeting that does not come.
+      world.until(() => watched.last === 'up n3', 150);
+    }
+  });
+
   test('anew without pauses once it has proved to be one', () => {
     const world = new World();
     const node = world.node('n1');

@@ -135,6 +135,22 @@ describe('a session', () => {
     expect(observed.closed?.why).toMatch(/^silent for \d+ ms$/);
   });
 
+  test('looks twice as often while it waits for an answer', () => {
+    const silentMs = (asks: boolean): number => {
+      const world = new World();
+      const node = world.node('n1');
+      node.answersPings = false;
+      const observed = new Observed(world, 'n1');
+      world.until(() => observed.ack !== null);
+      world.clock.advanceBy(10);
+      if (asks) observed.session.send(encodeFrame(FrameKind.STATUS, 7, []));
+      world.until(() => observed.closed !== null, 1000);
+      return Number(/\d+/.exec(observed.closed?.why ?? '')?.[0]);
+    };
+    expect(silentMs(false)).toBe(400);
+    expect(silentMs(true)).toBe(200);
+  });
+
   test('does not take a pause of its own process for silence of the node', () => {
     const world = new World();
     world.node('n1');
