@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import { measureFailover, type FailoverResult } from './failover.ts';
+import { FAILOVERS, measureFailover, type FailoverResult, type Parts } from './failover.ts';
 import { spread } from './histogram.ts';
 import { BenchCluster } from './processes.ts';
 import { SCENARIOS, measure, type Measured, type Scenario } from './scenarios.ts';
@@ -26,10 +26,10 @@ const { values } = parseArgs({
   },
 });
 
-const FAILOVERS = ['failover-kill', 'failover-transfer'] as const;
+const PARTS: readonly (keyof Parts)[] = ['notice', 'preVote', 'vote', 'firstAck'];
 
 const wanted = values.scenario;
-const known = [...SCENARIOS.map((scenario) => scenario.name), ...FAILOVERS];
+const known = [...SCENARIOS.map((scenario) => scenario.name), ...FAILOVERS.map((how) => `failover-${how}`)];
 if (wanted !== undefined && !known.includes(wanted)) {
   process.stderr.write(`unknown scenario ${wanted}: choose one of ${known.join(', ')}\n`);
   process.exit(2);
@@ -54,10 +54,11 @@ try {
     }
     results.push({ scenario, runs });
   }
-  for (const how of ['kill', 'transfer'] as const) {
+  for (const how of FAILOVERS) {
     if (wanted !== undefined && wanted !== `failover-${how}`) continue;
-    progress(`failover by ${how}, ${rounds} rounds`);
-    failovers.push(await measureFailover(cluster, how, rounds));
+    failovers.push(
+      await measureFailover(cluster, how, rounds, (done) => progress(`failover by ${how} ${done}/${rounds}`)),
+    );
   }
 } finally {
   progress('');
@@ -84,10 +85,14 @@ function asJson(): object {
         bytesPerSecond: median(runs, 'bytesPerSecond'),
         syncsPerSecond: median(runs, 'syncsPerSecond'),
       })),
-      failovers: failovers.map(({ how, gapsMs }) => ({
+      failovers: failovers.map(({ how, gapsMs, parts }) => ({
         how,
         rounds: gapsMs.length,
         gapMs: { ...spread(gapsMs), p99: quantile(gapsMs, 0.99) },
+        partsMs:
+          parts.length === 0
+            ? null
+            : Object.fromEntries(PARTS.map((part) => [part, spread(parts.map((one) => one[part])).median])),
       })),
     },
   };
@@ -113,11 +118,14 @@ function printTables(): void {
       ].join(' '),
     );
   }
-  for (const { how, gapsMs } of failovers) {
+  for (const { how, gapsMs, parts } of failovers) {
     const { median: middle, min, max } = spread(gapsMs);
     lines.push(
       `failover by ${how}: longest gap between acknowledgements, ${gapsMs.length} rounds: median ${fixed(middle)} ms, p99 ${fixed(quantile(gapsMs, 0.99))} ms (${fixed(min)} - ${fixed(max)})`,
     );
+    if (parts.length === 0) continue;
+    const shown = PARTS.map((part) => `${part} ${fixed(spread(parts.map((one) => one[part])).median)}`);
+    lines.push(`  of which, medians in ms: ${shown.join(', ')}`);
   }
   process.stdout.write(`${lines.join('\n')}\n`);
 }

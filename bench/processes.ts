@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Client } from '../src/client/index.ts';
 
 const binary = path.resolve(import.meta.dirname, '../bin/dledger');
@@ -91,6 +92,16 @@ export class BenchCluster {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGKILL');
     await once(child, 'exit');
+  }
+
+  /** SIGSTOP: it keeps its connections and says nothing any more. */
+  stopProcess(id: string): void {
+    process.kill(this.pid(id), 'SIGSTOP');
+  }
+
+  async resumeAfter(id: string, ms: number): Promise<void> {
+    await setTimeout(ms);
+    process.kill(this.pid(id), 'SIGCONT');
   }
 
   async stop(): Promise<void> {
