@@ -10,6 +10,7 @@ import { clusterTransferLeader } from './commands/cluster-transfer-leader.ts';
 import { console_ } from './commands/console.ts';
 import { down } from './commands/down.ts';
 import { faultAdd, faultClear, faultList } from './commands/fault.ts';
+import { groupDelete, groupDescribe, groupLag, groupList, groupReset } from './commands/group.ts';
 import { logDump } from './commands/log-dump.ts';
 import { logVerify } from './commands/log-verify.ts';
 import { nodeDrain, nodeKill, nodePause, nodeResume } from './commands/node-actions.ts';
@@ -18,6 +19,7 @@ import { nodeStatus } from './commands/node-status.ts';
 import { read } from './commands/read.ts';
 import { sinkRedis } from './commands/sink-redis.ts';
 import { start } from './commands/start.ts';
+import { topicAlter, topicCreate, topicDelete, topicDescribe, topicList } from './commands/topic.ts';
 import { up } from './commands/up.ts';
 import { version } from './commands/version.ts';
 
@@ -29,6 +31,16 @@ export const COMMANDS: readonly Command[] = [
   start,
   append,
   read,
+  topicCreate,
+  topicList,
+  topicDescribe,
+  topicAlter,
+  topicDelete,
+  groupList,
+  groupDescribe,
+  groupLag,
+  groupReset,
+  groupDelete,
   sinkRedis,
   clusterStatus,
   clusterHealth,

@@ -42,6 +42,8 @@ const CONFIG_FLAG: Flag = {
 const GROUPS: Record<string, string> = {
   cluster: 'look at a cluster, and decide who leads it',
   node: 'act on one node of the cluster that `up` runs',
+  topic: 'queues of messages with a name',
+  group: 'who reads topics together, and how far they are',
   log: 'look at the files of a log, offline',
   sink: 'bring the log into another system, each record once',
 };

@@ -138,7 +138,10 @@ export class Admin {
     await this.#do({ op: 'deleteGroup', group }, options);
   }
 
-  async #do<O extends Op>(request: RequestOf<O> & { readonly op: O }, options: CallOptions): Promise<ResultOf<O>> {
+  async #do<O extends Op>(
+    request: RequestOf<O> & { readonly op: O },
+    options: CallOptions,
+  ): Promise<ResultOf<O>> {
     return this.#ask(
       {
         kind: FrameKind.ADMIN,

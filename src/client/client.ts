@@ -8,6 +8,7 @@ import {
 } from '../wire/client-codec.ts';
 import { FrameKind } from '../wire/frame.ts';
 import { LIMITS } from '../wire/limits.ts';
+import { Admin } from './admin.ts';
 import { surveyCluster, type ClusterStatus } from './cluster-status.ts';
 import { parseEndpoints, type Endpoint } from './endpoint.ts';
 import { AbortedError, ArgumentError, ClosedError } from './errors.ts';
@@ -125,6 +126,8 @@ export class Client {
   #producer: ProducerCore | null = null;
   readonly #producers = new Set<ProducerCore>();
   #isClosed = false;
+  /** Topics and groups: made, looked at, changed. */
+  readonly admin: Admin;
 
   constructor(options: ConnectOptions) {
     this.#endpoints = parseEndpoints(options.endpoints);
@@ -142,6 +145,9 @@ export class Client {
     });
     this.#ports = options.ports ?? realPorts();
     this.#requests = this.#channel('leader');
+    this.admin = new Admin(async (request, call) =>
+      this.#request(this.#requests, { ...request, timeoutMs: this.#timeoutOf(call) }, call.signal),
+    );
   }
 
   /** Resolves when some node answers. @throws as `connect` */

@@ -1,4 +1,5 @@
 /** The public API of the package `dledger`. */
+export { Admin, type NewTopic } from './admin.ts';
 export {
   Client,
   connect,
@@ -40,3 +41,18 @@ export type { FaultOrder, FaultReport, FaultSpec, FaultState } from '../wire/fau
 export type { PeekedEntry } from '../wire/peek-schema.ts';
 export type { NodeEvent } from '../wire/watch-schema.ts';
 export type { FollowerStatus, GroupStatus, MemberStatus, NodeStatus } from '../wire/status-schema.ts';
+export type {
+  FoundRecord,
+  GroupInfo,
+  GroupState,
+  GroupSummary,
+  MemberInfo,
+  OwnedQueue,
+  QueueInfo,
+  QueueLag,
+  QueueOffset,
+  QueueReset,
+  ResetTarget,
+  TopicInfo,
+  TopicSummary,
+} from '../wire/broker-schema.ts';

@@ -82,14 +82,19 @@ export const groupReset: Command = {
   isClient: true,
   positionals: [NAME],
   flags: [
-    { name: 'to', type: 'string', describe: 'earliest, latest, an offset, or a time: @2026-11-23T09:00:00Z, @-5m' },
+    {
+      name: 'to',
+      type: 'string',
+      describe: 'earliest, latest, an offset, or a time: @2026-11-23T09:00:00Z, @-5m',
+    },
     { name: 'topic', type: 'string', describe: 'only this one; default: all of which it has positions' },
     { name: 'dry-run', type: 'boolean', describe: 'say what would be done, and do nothing', default: false },
   ],
   examples: [['$0 group reset billing --to @-1h --dry-run', 'what reading the last hour again would mean']],
   run: async (call) => {
     const given = text(call, 'to');
-    if (given === null) throw usageError('--to is missing', 'say where to: --to earliest, latest, OFFSET or @TIME');
+    if (given === null)
+      throw usageError('--to is missing', 'say where to: --to earliest, latest, OFFSET or @TIME');
     const to = parsePlace(given, 'to', call.now());
     const dryRun = flag(call, 'dry-run');
     return withClient(call, async (client) => {
@@ -101,7 +106,9 @@ export const groupReset: Command = {
           data: { group, dryRun, queues },
           table: () => [
             ['TOPIC', 'QUEUE', 'BEFORE', 'AFTER'],
-            ...queues.map(({ topic, queue, before, after }) => [topic, queue, before ?? '-', after].map(String)),
+            ...queues.map(({ topic, queue, before, after }) =>
+              [topic, queue, before ?? '-', after].map(String),
+            ),
           ],
         },
         call.format,

@@ -119,7 +119,10 @@ export const topicDelete: Command = {
   flags: [{ name: 'yes', type: 'boolean', describe: 'really', default: false }],
   run: async (call) => {
     if (!flag(call, 'yes'))
-      throw usageError(`the records of ${nameOf(call)} cannot be brought back`, 'if that is meant, say --yes');
+      throw usageError(
+        `the records of ${nameOf(call)} cannot be brought back`,
+        'if that is meant, say --yes',
+      );
     return withClient(call, async (client) => {
       const data = await client.admin.deleteTopic(nameOf(call));
       await writeAnswer(
