@@ -2,7 +2,7 @@ import type { TopicInfo, TopicSummary } from '../../client/index.ts';
 import { usageError } from '../cli-error.ts';
 import { withClient } from '../cluster-client.ts';
 import { flag, number, text, type Call, type Command, type Flag } from '../command.ts';
-import { parseDuration } from '../duration.ts';
+import { parseDuration, showDuration } from '../duration.ts';
 import { ExitCode } from '../exit-code.ts';
 import { dateTimeOf } from '../log-line.ts';
 import { writeAnswer } from '../output.ts';
@@ -185,7 +185,7 @@ async function showTopic(call: Call, kind: string, topic: TopicInfo): Promise<vo
 
 function kept(retentionMs: number | null, retentionBytes: number | null): string {
   const bounds = [
-    ...(retentionMs === null ? [] : [`for ${retentionMs} ms`]),
+    ...(retentionMs === null ? [] : [`for ${showDuration(retentionMs)}`]),
     ...(retentionBytes === null ? [] : [`up to ${retentionBytes} bytes a queue`]),
   ];
   return bounds.length === 0 ? 'kept for ever' : `kept ${bounds.join(' and ')}`;
@@ -194,7 +194,7 @@ function kept(retentionMs: number | null, retentionBytes: number | null): string
 function rowOf(topic: TopicSummary, wide: boolean): string[] {
   const { name, queueCount, records, retentionMs, retentionBytes, createdAtMs } = topic;
   const more = [
-    retentionMs === null ? '-' : `${retentionMs}ms`,
+    retentionMs === null ? '-' : showDuration(retentionMs),
     String(retentionBytes ?? '-'),
     dateTimeOf(createdAtMs),
   ];
