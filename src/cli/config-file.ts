@@ -3,7 +3,7 @@ import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { usageError } from './cli-error.ts';
 import type { Flag, FlagValue } from './command.ts';
-import { suggest } from './suggest.ts';
+import { suggest } from '../base/suggest.ts';
 
 /**
  * Reads a YAML file of settings.

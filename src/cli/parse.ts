@@ -3,7 +3,7 @@ import { CliError, usageError } from './cli-error.ts';
 import type { Call, Command, Flag, FlagValue } from './command.ts';
 import { readConfigFile } from './config-file.ts';
 import { ANSWER_FORMATS, type OutputFormat } from './output.ts';
-import { suggest } from './suggest.ts';
+import { suggest } from '../base/suggest.ts';
 
 // The one file that knows yargs.
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { suggest } from '../../src/cli/suggest.ts';
+import { suggest } from '../../src/base/suggest.ts';
 
 const words = ['status', 'start', 'append', 'read', 'up', 'down', 'transfer-leader'];
 

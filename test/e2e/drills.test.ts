@@ -1,0 +1,122 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { NodeAdmin } from '../../src/client/index.ts';
+import { runDrill } from '../../src/drill/run-drill.ts';
+import { parseDrill } from '../../src/drill/script.ts';
+import { Cluster } from './support/cluster.ts';
+
+const LEADER_KILL = `drill: dledger/v1
+name: leader-kill
+hypothesis: A killed leader costs at most 3 s of writes and no acknowledged record.
+seed: 4242
+load: {producers: 4, rate: 500/s, consumers: 1}
+steady: {for: 1s}
+steps:
+  - {name: kill, fault: {kill: "@leader", ttl: 15s}}
+  - {name: elect, wait: {leader: other}, timeout: 5s}
+  - {name: go-on, wait: {acked: ">= 300"}}
+  - {name: back, heal: kill, then: {wait: {lag: "<= 100"}}}
+expect:
+  - {id: no-loss, acked.missing: "= 0"}
+  - {id: no-duplicates, acked.duplicates: "= 0"}
+  - {id: gap, unavailability.longest: "<= 3s"}
+  - {id: election, elections.count: ">= 1"}
+  - {id: safety, invariants: [one-leader-per-term, log-matching, commit-monotonic]}
+  - {id: linear, history: linearizable}
+  - {id: same, logs: identical}
+`;
+
+/** Breaks something for long and then waits, so that whoever kills it finds it at that. */
+const lasting = (fault: string): string => `drill: dledger/v1
+name: lasting
+hypothesis: Whoever kills this drill finds nothing of it left.
+load: {producers: 1, rate: 50/s, consumers: 0}
+steady: {for: 100ms}
+steps:
+  - {name: break, fault: {${fault}}}
+  - {name: wait, sleep: 10m}
+expect: [{id: no-loss, acked.missing: "= 0"}]
+`;
+
+let directory = '';
+let cluster: Cluster | null = null;
+let drill: ChildProcess | null = null;
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-drill-'));
+});
+
+afterEach(async () => {
+  drill?.kill('SIGKILL');
+  drill = null;
+  await cluster?.stop();
+  cluster = null;
+  fs.rmSync(directory, { recursive: true, force: true });
+});
+
+test('a leader is killed: the drill finds all as it should be, and leaves nothing running', async () => {
+  const journal = await runDrill(parseDrill(LEADER_KILL, 'leader-kill.yaml'), { target: null, directory });
+  expect([journal.verdict, journal.reasons]).toEqual(['pass', []]);
+  expect(journal.expectations.filter(({ ok }) => !ok)).toEqual([]);
+  expect(journal.faults).toMatchObject([{ step: 'kill', proof: { affected: 1 } }]);
+  expect(journal.counts.acked).toBeGreaterThan(500);
+  expect(fs.readdirSync(directory).sort()).toEqual(['history.ndjson', 'journal.json']);
+});
+
+test('kill -9 to a drill in the middle of it takes its nodes along, those that stand still too', async () => {
+  drill = startDrill(lasting('pause: "@leader", ttl: 10m'));
+  await untilStep(drill, 'wait');
+  const pids = ['n1', 'n2', 'n3'].map(pidOf);
+  drill.kill('SIGKILL');
+  await untilGone(pids);
+});
+
+test('kill -9 to a drill against a cluster that is there leaves no fault beyond its time', async () => {
+  cluster = await Cluster.start(3, ['--allow-faults']);
+  drill = startDrill(
+    lasting('delay: {from: "@leader", to: "@followers"}, by: 10ms, ttl: 2s'),
+    cluster.endpoints,
+  );
+  const leader = await cluster.leader();
+  const admin = new NodeAdmin(cluster.addresses.get(leader) ?? '');
+  await untilStep(drill, 'wait');
+  expect((await admin.fault({ op: 'list' })).active).toHaveLength(2);
+  drill.kill('SIGKILL');
+  let report = await admin.fault({ op: 'list' });
+  // Each question waits for the network.
+  while (report.active.length > 0) report = await admin.fault({ op: 'list' });
+  expect(report.ended).toMatchObject([{ ttlMs: 2000 }, { ttlMs: 2000 }]);
+});
+
+function startDrill(script: string, endpoints?: string): ChildProcess {
+  const file = path.join(directory, 'drill.yaml');
+  fs.writeFileSync(file, script);
+  const program = path.join(import.meta.dirname, 'support/drill-process.ts');
+  const args = [program, file, directory, ...(endpoints === undefined ? [] : [endpoints])];
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+async function untilStep(child: ChildProcess, name: string): Promise<void> {
+  let said = '';
+  for await (const text of child.stdout?.setEncoding('utf8') ?? []) {
+    said += text as string;
+    if (said.split('\n').includes(name)) return;
+  }
+  throw new Error(`the drill ended before ${name}: ${said}`);
+}
+
+/** As the node said when it was ready. */
+function pidOf(id: string): number {
+  const lines = fs.readFileSync(path.join(directory, 'nodes', `${id}.log`), 'utf8').split('\n');
+  const ready = lines.find((line) => line.includes('"code":"ready"')) ?? '{}';
+  return (JSON.parse(ready) as { fields: { pid: number } }).fields.pid;
+}
+
+async function untilGone(pids: readonly number[]): Promise<void> {
+  const wait = pids.map((pid) => `while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`).join('\n');
+  await once(spawn('/bin/sh', ['-c', wait], { stdio: 'ignore' }), 'exit');
+}
