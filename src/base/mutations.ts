@@ -93,6 +93,17 @@ export const MUTATION_NAMES = [
    * we know of.
    */
   'followsLeadersOfOlderTerms',
+  /**
+   * Whoever misses the leader raises the term and stands for election, without asking first whether it could win. Breaks
+   * dissertation 9.6. Nothing is lost by it, only time, again and again. What the Raft paper itself describes; had by etcd
+   * before 3.5.
+   */
+  'campaignsWithoutPreVote',
+  /**
+   * A voter helps whoever asks, however recently it heard the leader; a leader gives way to any candidate. Breaks
+   * dissertation 4.2.3. Had by DLedger: any request of a higher term turns its receivers into candidates.
+   */
+  'votesAgainstLivingLeaders',
 
   // The log.
 

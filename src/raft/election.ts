@@ -149,6 +149,10 @@ export class Election {
 
   #preCampaign(reason: CampaignReason): void {
     const state = this.#state;
+    if (state.options.mutations.campaignsWithoutPreVote) {
+      this.#campaign(reason);
+      return;
+    }
     const { term } = state;
     this.#reason = reason;
     if (reason === 'leader-gone') mark('raft.early-campaign');

@@ -70,7 +70,8 @@ function ignoresLogs({ options }: CoreState, { type, reason }: PreVote | Request
  * leader to take over, and the leader itself, which would not ask if it still led.
  */
 function leaderAlive(state: CoreState, message: PreVote | RequestVote): string | null {
-  const { leader, lease } = state;
+  const { leader, lease, options } = state;
+  if (options.mutations.votesAgainstLivingLeaders) return null;
   if (message.type === 'RequestVote' && message.reason === 'transfer') return null;
   if (leader === null || leader === message.from) return null;
   if (leader === state.id) return `it leads term ${state.term} itself`;

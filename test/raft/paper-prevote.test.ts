@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { mutationsOf, type Mutation } from '../../src/base/mutations.ts';
 import { becomeCandidate, becomeLeader, becomePreCandidate } from './support/campaigns.ts';
 import { Cluster } from './support/cluster.ts';
 import { draft, logOf, n1, n2, n3, quintet, trio } from './support/logs.ts';
@@ -192,6 +193,24 @@ describe('4.2.3: "if a server receives a RequestVote within the minimum election
     }
     expect(cluster.all.map((one) => one.core.term)).toEqual([3, 3, 3, 3, 3]);
     expect(cluster.at(n3).core.status().counters.preVotesStarted).toBeGreaterThan(0);
+  });
+});
+
+describe('without either protection', () => {
+  test.each<[string, readonly Mutation[], number]>([
+    ['both', [], 0],
+    ['stickiness alone', ['campaignsWithoutPreVote'], 0],
+    ['PreVote alone', ['votesAgainstLivingLeaders'], 1],
+    ['neither', ['campaignsWithoutPreVote', 'votesAgainstLivingLeaders'], 1],
+  ])('%s: a follower that hears nothing costs the leader so many terms', (_, names, elections) => {
+    const raft = { mutations: mutationsOf(names) };
+    const cluster = new Cluster({ logs: logsOf(trio), of: () => ({ raft }) });
+    const leader = cluster.elect(n1);
+    const { term } = leader.core;
+    cluster.cut(n1, n2);
+    for (let count = 0; count < 60 && leader.core.role === 'leader'; count += 1) cluster.tick();
+    expect(leader.core.role === 'leader' ? 0 : 1).toBe(elections);
+    expect(leader.core.term > term).toBe(elections > 0);
   });
 });
 
