@@ -11,15 +11,27 @@ import { LIMITS } from '../wire/limits.ts';
 import { Admin } from './admin.ts';
 import { surveyCluster, type ClusterStatus } from './cluster-status.ts';
 import { parseEndpoints, type Endpoint } from './endpoint.ts';
+import { integer } from './check.ts';
+import { Consumer } from './consumer.ts';
+import { ConsumerCore } from './consumer-core.ts';
 import { AbortedError, ArgumentError, ClosedError } from './errors.ts';
 import type { ClientPorts } from './leader-link.ts';
 import { findAny } from './node-query.ts';
 import { Producer } from './producer.ts';
 import { ProducerCore } from './producer-core.ts';
+import { appendLink } from './producer-link.ts';
 import { ReaderCore, pageRequest } from './reader-core.ts';
 import { realPorts } from './real-ports.ts';
 import type { LogRecord } from './records.ts';
 import { RequestChannel, type Request } from './request-channel.ts';
+import { TopicProducer } from './topic-producer.ts';
+import { TopicProducerCore } from './topic-producer-core.ts';
+import {
+  checkTopicSettings,
+  consumerOptions,
+  type ConsumerSettings,
+  type TopicProducerSettings,
+} from './topic-settings.ts';
 
 export interface ConnectOptions {
   /** One or more nodes, host:port; the others are found through them. */
@@ -125,6 +137,8 @@ export class Client {
   readonly #channels = new Set<RequestChannel>();
   #producer: ProducerCore | null = null;
   readonly #producers = new Set<ProducerCore>();
+  /** Producers and consumers of topics. */
+  readonly #closables = new Set<{ close(): void }>();
   #isClosed = false;
   /** Topics and groups: made, looked at, changed. */
   readonly admin: Admin;
@@ -277,11 +291,46 @@ export class Client {
     return new Producer(core, this.#timeoutMs, () => this.#producers.delete(core));
   }
 
+  /** Sends records to topics. A producer has a connection of its own. */
+  createTopicProducer(settings: TopicProducerSettings = {}): TopicProducer {
+    if (this.#isClosed) throw new ClosedError('none');
+    const core = new TopicProducerCore(
+      { ...checkTopicSettings(settings), endpoints: this.#endpoints, clusterId: this.#clusterId },
+      this.#ports,
+    );
+    this.#closables.add(core);
+    return new TopicProducer(
+      core,
+      this.#ports.clock,
+      (options) => this.#timeoutOf(options),
+      () => this.#closables.delete(core),
+    );
+  }
+
+  /**
+   * Reads topics: as a member of a group that shares the queues and remembers how far it is, or alone. It begins at once.
+   * @throws ArgumentError
+   */
+  createConsumer(settings: ConsumerSettings): Consumer {
+    if (this.#isClosed) throw new ClosedError('none');
+    const { handlers, options } = consumerOptions(settings, this.#ports.prng);
+    const core = new ConsumerCore(
+      { ...options, endpoints: this.#endpoints, clusterId: this.#clusterId, timeoutMs: this.#timeoutMs },
+      this.#ports,
+      handlers,
+    );
+    const closable = { close: (): void => core.close(() => undefined) };
+    this.#closables.add(closable);
+    core.start();
+    return new Consumer(core, () => this.#closables.delete(closable));
+  }
+
   /** Ends the connections, those of its producers too. Calls that wait are rejected with ClosedError. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const producer of this.#producers) producer.close();
+    for (const closable of this.#closables) closable.close();
     for (const channel of this.#channels) channel.close();
     await new Promise<void>((resolve) => this.#ports.clock.defer(resolve));
   }
@@ -309,13 +358,14 @@ export class Client {
     if (this.#isClosed) throw new ClosedError('none');
     const producer = new ProducerCore(
       {
-        endpoints: this.#endpoints,
-        clusterId: this.#clusterId,
         ...checkSettings({ ...this.#producerDefaults, ...settings }),
         inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
-        requestIdMax: REQUEST_ID_MAX,
       },
       this.#ports,
+      appendLink(
+        { endpoints: this.#endpoints, clusterId: this.#clusterId, requestIdMax: REQUEST_ID_MAX },
+        this.#ports,
+      ),
     );
     this.#producers.add(producer);
     return producer;
@@ -391,13 +441,6 @@ function checkSettings(settings: Required<ProducerSettings>): Required<ProducerS
   integer('queueMax', settings.queueMax, Number.MAX_SAFE_INTEGER);
   integer('queueBytesMax', settings.queueBytesMax, Number.MAX_SAFE_INTEGER);
   return settings;
-}
-
-function integer(name: string, value: number, max: number): number {
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw new ArgumentError(`${name} is ${value}: give an integer in 1..${max}`);
-  }
-  return value;
 }
 
 function checkIndex(name: string, value: number): LogIndex {

@@ -18,6 +18,12 @@ export {
   type ClusterWatchOptions,
   type WatchedNode,
 } from './cluster-watch.ts';
+export { Consumer } from './consumer.ts';
+export type { GivenQueue } from './consumer-core.ts';
+export { TopicProducer, type NewRecord } from './topic-producer.ts';
+export type { Produced } from './topic-producer-core.ts';
+export type { ConsumedRecord, ReadQueue } from './queue-reader.ts';
+export type { ConsumeFrom, ConsumerSettings, TopicProducerSettings } from './topic-settings.ts';
 export { NodeAdmin } from './node-admin.ts';
 export {
   AbortedError,

@@ -5,19 +5,13 @@ import { mark } from '../base/marks.ts';
 import type { TimerHandle } from '../base/ports/clock.ts';
 import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { LogIndex, Term } from '../base/units.ts';
-import {
-  decodeAppendResults,
-  decodeProducerOpened,
-  encodeAppend,
-  encodeOpenProducer,
-} from '../wire/client-codec.ts';
-import { decodeError, errorInfo, type ErrorInfo } from '../wire/errors.ts';
-import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
+import { decodeProducerOpened, encodeOpenProducer } from '../wire/client-codec.ts';
+import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import { FrameKind, encodeFrame } from '../wire/frame.ts';
 import type { HelloAck } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { WireError } from '../wire/wire-error.ts';
 import { Deque } from './deque.ts';
-import type { Endpoint } from './endpoint.ts';
 import {
   AbortedError,
   ClosedError,
@@ -28,15 +22,22 @@ import {
   TimeoutUnknownError,
   type DledgerError,
 } from './errors.ts';
-import { LeaderLink, type ClientPorts } from './leader-link.ts';
+import type { ClientPorts } from './leader-link.ts';
+import type { MakeProducerLink, ProducerLink, StoredRun } from './producer-link.ts';
 import type { Session } from './session.ts';
 
-/** Told once about each batch, in a later turn: where it was stored, or why not. */
-export type AppendCallback = (error: DledgerError | null, index: LogIndex, term: Term) => void;
+/**
+ * Told once about each batch, in a later turn: where it was stored, or why not.
+ * @param baseOffset of its first record in its queue; null in the raw log.
+ */
+export type AppendCallback = (
+  error: DledgerError | null,
+  index: LogIndex,
+  term: Term,
+  baseOffset: number | null,
+) => void;
 
 export interface ProducerOptions {
-  readonly endpoints: readonly Endpoint[];
-  readonly clusterId: string | null;
   /** Batches sent and not answered. The node may allow fewer. */
   readonly inFlightMax: number;
   /** Bytes sent and not answered; one batch may pass it. */
@@ -44,8 +45,6 @@ export interface ProducerOptions {
   /** Batches that wait to be sent, and their bytes; beyond either they are refused as OVERLOADED. */
   readonly queueMax: number;
   readonly queueBytesMax: number;
-  /** Request ids of one connection: when they are used up it is replaced. At most 2^32-1. */
-  readonly requestIdMax: number;
 }
 
 /** Stands for one batch that was given to `send`. */
@@ -67,6 +66,7 @@ interface Batch extends Ticket {
   /** Where it was stored; 0 until then. */
   index: LogIndex;
   term: Term;
+  baseOffset: number | null;
 }
 
 interface OpenedProducer {
@@ -101,7 +101,7 @@ export class ProducerCore {
   readonly #options: ProducerOptions;
   readonly #ports: ClientPorts;
   readonly #mutations: Mutations;
-  readonly #link: LeaderLink;
+  readonly #link: ProducerLink;
   /** Sent under the present id and not answered, in the order of their sequence numbers. */
   readonly #sent = new Deque<Batch>();
   #sentBytes = 0;
@@ -133,16 +133,20 @@ export class ProducerCore {
   #resent = 0;
   #onWritable: (() => void) | null = null;
 
-  constructor(options: ProducerOptions, ports: ClientPorts) {
+  /** @param makeLink decides which queue the batches are for. */
+  constructor(options: ProducerOptions, ports: ClientPorts, makeLink: MakeProducerLink) {
     this.#options = options;
     this.#ports = ports;
     this.#mutations = ports.mutations ?? NO_MUTATIONS;
-    const { endpoints, clusterId } = options;
-    this.#link = new LeaderLink({ endpoints, clusterId, wants: 'leader' }, ports, {
-      onUp: (_session, ack) => this.#onUp(ack),
-      onFrame: (frame) => this.#onFrame(frame),
+    this.#link = makeLink({
+      onUp: (ack) => this.#onUp(ack),
       onDown: () => this.#onDown(),
       onRefused: (refusal) => this.#refuseAll(refusal),
+      onOpened: (requestId, body) => {
+        if (requestId === this.#openRequestId) this.#onOpened(body);
+      },
+      onStored: (runs) => this.#onStored(runs),
+      onError: (requestId, info) => this.#onError(requestId, info),
     });
   }
 
@@ -184,6 +188,7 @@ export class ProducerCore {
       checksum: 0,
       index: 0 as LogIndex,
       term: 0 as Term,
+      baseOffset: null,
     };
     const refusal = this.#refusalOf(batch);
     if (refusal !== null) {
@@ -250,7 +255,7 @@ export class ProducerCore {
     if (this.#limits !== null) mark('client.reconnected');
     this.#limits = ack.limits;
     if (this.#mutations.retriesAsNewBatch) this.#startOver();
-    this.#nextRequestId = 1;
+    this.#nextRequestId = this.#link.requestIds.first;
     this.#answeredCount = 0;
     this.#beginAttempt();
     this.#pump();
@@ -331,7 +336,8 @@ export class ProducerCore {
     if (requestId === null) return false;
     const remainingMs = Math.max(0, Math.ceil(batch.deadlineMs - this.#ports.clock.monotonicMs()));
     const deadlineMs = Math.min(remainingMs, LIMITS.durationMsMax);
-    session.send(encodeAppend(requestId, { deadlineMs, bodyChecksum: batch.checksum, batch: batch.encoded }));
+    const request = { deadlineMs, bodyChecksum: batch.checksum, batch: batch.encoded };
+    session.send(this.#link.encode(requestId, request));
     if (batch.sends > 0) {
       mark('client.resent');
       this.#resent += 1;
@@ -353,7 +359,7 @@ export class ProducerCore {
   }
 
   #takeRequestId(session: Session): number | null {
-    if (this.#nextRequestId > this.#options.requestIdMax) {
+    if (this.#nextRequestId > this.#link.requestIds.last) {
       mark('client.request-ids-used-up');
       session.fail('has answered so many requests that their ids are used up');
       return null;
@@ -364,22 +370,6 @@ export class ProducerCore {
 
   // Answers.
 
-  #onFrame(frame: Frame): void {
-    switch (frame.kind) {
-      case FrameKind.APPEND_RESULTS:
-        this.#onResults(frame.body);
-        return;
-      case FrameKind.PRODUCER_OPENED:
-        if (frame.requestId === this.#openRequestId) this.#onOpened(frame.body);
-        return;
-      case FrameKind.ERROR:
-        this.#onError(frame.requestId, decodeError(frame.body));
-        return;
-      default:
-        throw new WireError('BAD_BODY', `a frame of kind ${frame.kind} answers no append`);
-    }
-  }
-
   #onOpened(body: Uint8Array): void {
     this.#producer = { ...decodeProducerOpened(body), inFlightMax: this.#window() };
     this.#link.confirm();
@@ -388,14 +378,13 @@ export class ProducerCore {
     this.#pump();
   }
 
-  #onResults(body: Uint8Array): void {
+  #onStored(runs: readonly StoredRun[]): void {
     const answered: Batch[] = [];
-    for (const run of decodeAppendResults(body)) {
+    for (const run of runs) {
       this.#answeredCount += run.count;
-      if (this.#answeredCount >= this.#nextRequestId) {
-        const text = `${this.#answeredCount} answers to ${this.#nextRequestId - 1} requests`;
-        throw new WireError('BAD_BODY', `APPEND_RESULTS: ${text}`);
-      }
+      const asked = this.#nextRequestId - this.#link.requestIds.first;
+      if (this.#answeredCount > asked)
+        throw new WireError('BAD_BODY', `${this.#answeredCount} answers to ${asked} requests`);
       for (let at = 0; at < run.count; at += 1) {
         const batch = this.#batchOf(run.firstRequestId + at);
         if (batch === null) {
@@ -405,6 +394,7 @@ export class ProducerCore {
         batch.state = 'done';
         batch.index = (run.firstIndex + at) as LogIndex;
         batch.term = run.term;
+        batch.baseOffset = run.baseOffset;
         answered.push(batch);
       }
     }
@@ -567,7 +557,7 @@ export class ProducerCore {
   /** What a callback throws is its owner's, and is thrown where nothing of this producer stands half done. */
   #call(batch: Batch, error: DledgerError | null): void {
     try {
-      batch.callback(error, batch.index, batch.term);
+      batch.callback(error, batch.index, batch.term, batch.baseOffset);
     } catch (thrown) {
       this.#ports.clock.defer(() => {
         throw thrown;

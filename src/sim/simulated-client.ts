@@ -6,7 +6,9 @@ import { Prng } from '../base/prng.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { History } from '../check/index.ts';
 import type { Endpoint } from '../client/endpoint.ts';
+import type { ClientPorts } from '../client/leader-link.ts';
 import { ProducerCore } from '../client/producer-core.ts';
+import { appendLink } from '../client/producer-link.ts';
 import { ReaderCore } from '../client/reader-core.ts';
 import type { LogRecord } from '../client/records.ts';
 import { RequestChannel } from '../client/request-channel.ts';
@@ -46,23 +48,18 @@ export class SimulatedProducer {
     this.name = name;
     this.#world = world;
     const { inFlightMax } = world.scenario;
+    // Small now and then, so that connections are replaced because their request ids are used up.
+    const requestIdMax = prng.chance(0.2) ? 100 : 0xffffffff;
+    const ports: ClientPorts = {
+      network: world.network(name),
+      clock: world.clock,
+      prng: prng.fork(),
+      mutations: world.mutations,
+    };
     this.#core = new ProducerCore(
-      {
-        endpoints: world.endpoints,
-        clusterId: null,
-        inFlightMax,
-        inFlightBytesMax: 1024 * 1024,
-        queueMax: 256,
-        queueBytesMax: 4 * 1024 * 1024,
-        // Small now and then, so that connections are replaced because their request ids are used up.
-        requestIdMax: prng.chance(0.2) ? 100 : 0xffffffff,
-      },
-      {
-        network: world.network(name),
-        clock: world.clock,
-        prng: prng.fork(),
-        mutations: world.mutations,
-      },
+      { inFlightMax, inFlightBytesMax: 1024 * 1024, queueMax: 256, queueBytesMax: 4 * 1024 * 1024 },
+      ports,
+      appendLink({ endpoints: world.endpoints, clusterId: null, requestIdMax }, ports),
     );
     followPlan(world, operations, (operation) => this.#send(operation));
   }

@@ -20,7 +20,7 @@ class ScriptedProducer {
   }
 
   answer(index: number, error: DledgerError | null = null): void {
-    this.waiting.shift()?.callback(error, index as LogIndex, 1 as Term);
+    this.waiting.shift()?.callback(error, index as LogIndex, 1 as Term, null);
   }
 }
 

@@ -3,6 +3,7 @@ import { connect, type Client, type ConnectOptions } from '../../../src/client/i
 import type { Endpoint } from '../../../src/client/endpoint.ts';
 import type { ClientPorts } from '../../../src/client/leader-link.ts';
 import { ProducerCore, type ProducerOptions } from '../../../src/client/producer-core.ts';
+import { appendLink } from '../../../src/client/producer-link.ts';
 import { SimulatedNetwork, type SimulatedNetworkOptions } from '../../../src/sim/simulated-network.ts';
 import { VirtualClock } from '../../../src/sim/virtual-clock.ts';
 import { PORT, ScriptedNode } from './scripted-node.ts';
@@ -27,19 +28,21 @@ export class World {
     return new ScriptedNode(this.network.host(host), host);
   }
 
-  producer(hosts: readonly string[], options: Partial<ProducerOptions> = {}): ProducerCore {
+  producer(
+    hosts: readonly string[],
+    { requestIdMax = 0xffffffff, ...options }: Partial<ProducerOptions> & { requestIdMax?: number } = {},
+  ): ProducerCore {
+    const ports = this.ports();
     return new ProducerCore(
       {
-        endpoints: endpointsOf(hosts),
-        clusterId: null,
         inFlightMax: 16,
         inFlightBytesMax: 1024 * 1024,
         queueMax: 1000,
         queueBytesMax: 16 * 1024 * 1024,
-        requestIdMax: 0xffffffff,
         ...options,
       },
-      this.ports(),
+      ports,
+      appendLink({ endpoints: endpointsOf(hosts), clusterId: null, requestIdMax }, ports),
     );
   }
 
