@@ -198,10 +198,8 @@ export class DrillRun {
 
   /** A fault that did nothing shows nothing. */
   #doubtFaults(): void {
-    for (const { id, step, breakage, proof } of this.#stage.desk.records) {
-      if (proof === null)
-        this.#doubts.push(`fault ${id} of step ${step} did not take hold: ${describeBreakage(breakage)}`);
-    }
+    for (const { id, step, breakage } of this.#stage.desk.unproven)
+      this.#doubts.push(`fault ${id} of step ${step} did not take hold: ${describeBreakage(breakage)}`);
   }
 
   #say(text: string, step: string | null = null): void {

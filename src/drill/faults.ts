@@ -24,6 +24,8 @@ export interface FaultRecord {
   /** Of which step. */
   readonly step: string;
   readonly node: string;
+  /** Breakages that were made together, as one fault of the script, have the same. */
+  readonly group: number;
   readonly breakage: Breakage;
   readonly appliedMs: number;
   healedMs: number | null;
@@ -69,6 +71,7 @@ export class FaultDesk {
   readonly #active = new Map<string, Active>();
   /** Those that mend themselves when their time is up. */
   readonly #expiring = new Set<Promise<void>>();
+  #groups = 0;
 
   constructor(parts: FaultParts) {
     this.#parts = parts;
@@ -84,13 +87,36 @@ export class FaultDesk {
     return new Set(absent.map(({ record }) => record.node));
   }
 
+  /** Breaks several things as one fault. @throws FaultFailedError */
+  async applyAll(step: string, breakages: readonly Breakage[], ttlMs: number): Promise<void> {
+    this.#groups += 1;
+    await Promise.all(breakages.map(async (breakage) => this.#apply(step, breakage, ttlMs)));
+  }
+
   /** @throws FaultFailedError */
   async apply(step: string, breakage: Breakage, ttlMs: number): Promise<FaultRecord> {
+    this.#groups += 1;
+    return this.#apply(step, breakage, ttlMs);
+  }
+
+  /**
+   * Faults that did nothing, and so show nothing. Of several cuts that make one fault some may lie where nothing goes, as
+   * between two followers: they count with the others.
+   */
+  get unproven(): readonly FaultRecord[] {
+    const proven = new Set(this.records.filter(({ proof }) => proof !== null).map(({ group }) => group));
+    return this.records.filter(
+      ({ proof, group, breakage }) => proof === null && !(breakage.kind === 'order' && proven.has(group)),
+    );
+  }
+
+  async #apply(step: string, breakage: Breakage, ttlMs: number): Promise<FaultRecord> {
     const { clock, nowMs } = this.#parts;
     const record: FaultRecord = {
       id: `f${this.records.length + 1}`,
       step,
       node: breakage.node,
+      group: this.#groups,
       breakage,
       appliedMs: nowMs(),
       healedMs: null,

@@ -95,7 +95,7 @@ export class StepRunner {
     const { desk, view } = this.#stage;
     const breakages = await this.#whenSelectable(() => breakagesOf(step.fault, this.#stage.scene));
     this.#stage.leaderBefore = view.leader;
-    await Promise.all(breakages.map(async (breakage) => desk.apply(step.name, breakage, step.ttlMs)));
+    await desk.applyAll(step.name, breakages, step.ttlMs);
     return tell(breakages);
   }
 

@@ -118,6 +118,17 @@ describe('the desk of faults', () => {
     expect(record.proof).toMatchObject({ affected: 3 });
   });
 
+  test('takes several cuts for one fault, which took hold if anything went through one of them', async () => {
+    const desk = world.desk();
+    const back: Breakage = { ...DROP, node: 'n2' };
+    await desk.applyAll('cut', [DROP, back], 5000);
+    expect(desk.unproven).toHaveLength(2);
+    desk.heard('n1', [{ ...(world.states[0] as FaultState), affected: 1 }]);
+    expect(desk.unproven).toEqual([]);
+    await desk.apply('cut', back, 5000);
+    expect(desk.unproven).toHaveLength(1);
+  });
+
   test('says what it could not mend, and asks nothing of a process that is gone', async () => {
     const desk = world.desk();
     await desk.apply('cut', DROP, 5000);

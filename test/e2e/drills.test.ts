@@ -9,26 +9,17 @@ import { runDrill } from '../../src/drill/run-drill.ts';
 import { parseDrill } from '../../src/drill/script.ts';
 import { Cluster } from './support/cluster.ts';
 
-const LEADER_KILL = `drill: dledger/v1
-name: leader-kill
-hypothesis: A killed leader costs at most 3 s of writes and no acknowledged record.
-seed: 4242
-load: {producers: 4, rate: 500/s, consumers: 1}
-steady: {for: 1s}
-steps:
-  - {name: kill, fault: {kill: "@leader", ttl: 15s}}
-  - {name: elect, wait: {leader: other}, timeout: 5s}
-  - {name: go-on, wait: {acked: ">= 300"}}
-  - {name: back, heal: kill, then: {wait: {lag: "<= 100"}}}
-expect:
-  - {id: no-loss, acked.missing: "= 0"}
-  - {id: no-duplicates, acked.duplicates: "= 0"}
-  - {id: gap, unavailability.longest: "<= 3s"}
-  - {id: election, elections.count: ">= 1"}
-  - {id: safety, invariants: [one-leader-per-term, log-matching, commit-monotonic]}
-  - {id: linear, history: linearizable}
-  - {id: same, logs: identical}
-`;
+const library = path.resolve(import.meta.dirname, '../../drills');
+
+/** Those that say the most in the shortest time; `npm run drills` runs all. */
+const QUICK = [
+  'leader-kill',
+  'leader-pause',
+  'q1-before-it-left',
+  'q1-unprotected',
+  'q2-jitter',
+  'q2-unprotected',
+];
 
 /** Breaks something for long and then waits, so that whoever kills it finds it at that. */
 const lasting = (fault: string): string => `drill: dledger/v1
@@ -58,12 +49,15 @@ afterEach(async () => {
   fs.rmSync(directory, { recursive: true, force: true });
 });
 
-test('a leader is killed: the drill finds all as it should be, and leaves nothing running', async () => {
-  const journal = await runDrill(parseDrill(LEADER_KILL, 'leader-kill.yaml'), { target: null, directory });
-  expect([journal.verdict, journal.reasons]).toEqual(['pass', []]);
-  expect(journal.expectations.filter(({ ok }) => !ok)).toEqual([]);
-  expect(journal.faults).toMatchObject([{ step: 'kill', proof: { affected: 1 } }]);
-  expect(journal.counts.acked).toBeGreaterThan(500);
+test.each(QUICK)('%s passes, and leaves nothing running', async (name) => {
+  const script = fs.readFileSync(path.join(library, `${name}.yaml`), 'utf8');
+  const journal = await runDrill(parseDrill(script, name), { target: null, directory });
+  expect([journal.verdict, journal.reasons]).toEqual([
+    'pass',
+    journal.drill.mustFail.map(() => expect.any(String)),
+  ]);
+  expect(journal.faults.filter(({ healedMs }) => healedMs === null)).toEqual([]);
+  expect(journal.unhealed).toEqual([]);
   expect(fs.readdirSync(directory).sort()).toEqual(['history.ndjson', 'journal.json']);
 });
 
