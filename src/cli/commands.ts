@@ -16,6 +16,8 @@ import { logVerify } from './commands/log-verify.ts';
 import { nodeDrain, nodeKill, nodePause, nodeResume } from './commands/node-actions.ts';
 import { nodeRestart } from './commands/node-restart.ts';
 import { nodeStatus } from './commands/node-status.ts';
+import { consume } from './commands/consume.ts';
+import { produce } from './commands/produce.ts';
 import { read } from './commands/read.ts';
 import { sinkRedis } from './commands/sink-redis.ts';
 import { start } from './commands/start.ts';
@@ -31,6 +33,8 @@ export const COMMANDS: readonly Command[] = [
   start,
   append,
   read,
+  produce,
+  consume,
   topicCreate,
   topicList,
   topicDescribe,

@@ -38,7 +38,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<ConsumedRecord, void, undefined> {
     for (;;) {
-      const page = await this.#next();
+      const page = await this.nextPage();
       if (page === null) return;
       this.#page = page;
       for (const record of page.records) {
@@ -81,7 +81,11 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     }
   }
 
-  async #next(): Promise<ConsumedPage | null> {
+  /**
+   * Some records of one queue, for whoever works on many at once; null after `close`. Nothing is worked off until
+   * `workedOff` of the page says so. @throws as the iteration
+   */
+  async nextPage(): Promise<ConsumedPage | null> {
     return new Promise((resolve, reject) => {
       this.#core.next((error, page) => {
         if (error === null) resolve(page);

@@ -19,7 +19,7 @@ export {
   type WatchedNode,
 } from './cluster-watch.ts';
 export { Consumer } from './consumer.ts';
-export type { GivenQueue } from './consumer-core.ts';
+export type { ConsumedPage, GivenQueue } from './consumer-core.ts';
 export { TopicProducer, type NewRecord } from './topic-producer.ts';
 export type { Produced } from './topic-producer-core.ts';
 export type { ConsumedRecord, ReadQueue } from './queue-reader.ts';

@@ -54,6 +54,8 @@ const IN_FLIGHT_BYTES_MAX: number = 16 * 1024 * 1024;
 /** Batches of one queue that wait to be sent. Bytes are bounded for all queues together. */
 const BATCHES_MAX = 65_536;
 const RECORDS_MAX = 65_536;
+/** Records that may go anywhere spread over the queues, however large a batch may be. */
+const TURN_RECORDS_MAX = 32;
 
 /**
  * Sends records to topics: chooses the queue, gathers batches, and has each queue's batches stored in order and once.
@@ -72,8 +74,8 @@ export class TopicProducerCore {
   readonly #queues = new Map<number, QueueBatcher>();
   /** Those of queues that are gone too: what they sent may still be answered. */
   readonly #batchers: QueueBatcher[] = [];
-  /** By topic: the ordinal of the queue whose batch the records that may go anywhere are filling. */
-  readonly #turns = new Map<string, number>();
+  /** By topic: the queue whose batch the records that may go anywhere are filling, and how many of them did. */
+  readonly #turns = new Map<string, { ordinal: number; records: number }>();
   #bytes = 0;
   #pending = 0;
   #wasFull = false;
@@ -160,7 +162,7 @@ export class TopicProducerCore {
 
   #batcher(topic: TopicInfo, message: Message): QueueBatcher {
     const count = topic.queues.length;
-    const ordinal = queueOfMessage(message, count) ?? (this.#turns.get(topic.name) ?? 0) % count;
+    const ordinal = queueOfMessage(message, count) ?? this.#turn(topic.name, count);
     const { id } = topic.queues[ordinal] as TopicInfo['queues'][number];
     const known = this.#queues.get(id);
     if (known !== undefined) return known;
@@ -168,6 +170,18 @@ export class TopicProducerCore {
     this.#queues.set(id, queue);
     this.#batchers.push(queue);
     return queue;
+  }
+
+  /** One queue's batch is filled before the next one's, but for so many records at most. */
+  #turn(topic: string, queueCount: number): number {
+    const turn = this.#turns.get(topic) ?? { ordinal: 0, records: 0 };
+    this.#turns.set(topic, turn);
+    if (turn.records >= TURN_RECORDS_MAX) {
+      turn.ordinal = (turn.ordinal + 1) % queueCount;
+      turn.records = 0;
+    }
+    turn.records += 1;
+    return turn.ordinal;
   }
 
   #newBatcher({ name: topic, queues }: TopicInfo, ordinal: number, id: number): QueueBatcher {
@@ -188,7 +202,10 @@ export class TopicProducerCore {
     );
     return new QueueBatcher(core, this.#options, this.#ports, {
       left: () => {
-        if ((this.#turns.get(topic) ?? 0) === ordinal) this.#turns.set(topic, (ordinal + 1) % queues.length);
+        const turn = this.#turns.get(topic);
+        if (turn?.ordinal !== ordinal) return;
+        turn.ordinal = (ordinal + 1) % queues.length;
+        turn.records = 0;
       },
       settle: (sending, error, offset, index) => {
         if (error?.code === 'UNKNOWN_TOPIC') {

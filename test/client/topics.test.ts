@@ -225,6 +225,12 @@ describe('topics', () => {
       (_, queue) => shop.stored.filter(({ produced }) => produced.queue === queue).length,
     );
     expect(perQueue).toEqual([10, 10, 10, 10]);
+    for (let at = 0; at < 4 * 32; at += 1) shop.send(producer, `all at once ${at}`, null);
+    shop.until(() => shop.answered === shop.sent);
+    const spread = shop.ids.map(
+      (_, queue) => shop.stored.filter(({ produced }) => produced.queue === queue).length,
+    );
+    expect(spread).toEqual([42, 42, 42, 42]);
     producer.close();
   });
 

@@ -1,19 +1,15 @@
-import fs from 'node:fs';
-import type { Readable } from 'node:stream';
-import { DledgerError, type Client } from '../../client/index.ts';
-import { LIMITS } from '../../wire/limits.ts';
-import { CliError, asCliError, usageError } from '../cli-error.ts';
+import type { Client } from '../../client/index.ts';
+import { CliError, asCliError } from '../cli-error.ts';
 import { explain, withClient } from '../cluster-client.ts';
-import { flag, text, type Call, type Command } from '../command.ts';
+import { flag, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
-import { LineTooLongError, splitLines } from '../lines.ts';
 import { writeAnswer } from '../output.ts';
+import { INPUT_FLAGS, INPUT_SOURCE, inputError, inputOf, storedBefore } from '../record-input.ts';
 import { RecordSender } from '../record-sender.ts';
 
 /** With --batch so many lines or bytes become one entry. */
 const BATCH_RECORDS_MAX = 1000;
 const BATCH_BYTES_MAX = 64 * 1024;
-const READ_BYTES = 256 * 1024;
 /** Batches read ahead of the cluster: enough to keep it busy, and little to be in doubt about. */
 const QUEUE_MAX = 8192;
 const PROGRESS_EVERY_MS = 500;
@@ -22,10 +18,9 @@ export const append: Command = {
   path: 'append',
   describe: 'append records to the log: one, or each line of a file or of stdin',
   isClient: true,
-  positionals: [{ name: 'source', describe: '"-" reads records from stdin', isRequired: false }],
+  positionals: [INPUT_SOURCE],
   flags: [
-    { name: 'data', alias: 'd', type: 'string', describe: 'one record, as it is' },
-    { name: 'file', alias: 'f', type: 'string', describe: 'file with a record on each line; "-" is stdin' },
+    ...INPUT_FLAGS,
     {
       name: 'batch',
       type: 'boolean',
@@ -86,7 +81,7 @@ async function appendAll(call: Call, client: Client, records: Records): Promise<
     records.stop();
   }
   if (sender.firstError !== null) throw failure(sender, await explain(client, sender.firstError));
-  if (cut !== null) throw endOfInput(sender, cut);
+  if (cut !== null) throw inputError(cut, storedBefore(sender.acknowledged));
   if (interrupted) {
     throw new CliError('INTERRUPTED', ExitCode.interrupted, `interrupted: ${stored(sender)}`);
   }
@@ -117,48 +112,9 @@ async function appendAll(call: Call, client: Client, records: Records): Promise<
 
 /** @throws CliError where it is not clear what is to be appended, or it cannot be read. */
 function recordsOf(call: Call): Records {
-  const data = text(call, 'data');
-  const file = sourceFile(call);
-  if (data !== null && file !== null) throw usageError('give either -d or a file, not both');
-  if (data !== null) {
-    const bytes = new TextEncoder().encode(data);
-    if (bytes.length > LIMITS.recordBytesMax) {
-      throw tooLarge(`the record has ${bytes.length} bytes`, 'nothing was sent');
-    }
-    return { groups: one([bytes]), stop: () => undefined };
-  }
-  if (file === null) throw usageError('nothing to append', 'give -d DATA, -f FILE, or - for stdin');
-  const input = file === '-' ? process.stdin : openFile(file);
-  const lines = splitLines(input, LIMITS.recordBytesMax);
-  return {
-    groups: flag(call, 'batch') ? inBatches(lines) : oneByOne(lines),
-    stop: () => input.destroy(),
-  };
-}
-
-/** The file to read, "-" for stdin; null where none is named. The parser hands a lone dash on as an empty text. */
-function sourceFile(call: Call): string | null {
-  const file = text(call, 'file');
-  if (file !== null) return file === '' ? '-' : file;
-  const alone = call.positionals.get('source');
-  if (alone === undefined) return null;
-  if (alone === '' || alone === '-') return '-';
-  throw usageError(
-    `${JSON.stringify(alone)} is not understood`,
-    `give files with -f FILE and records with -d DATA; only "-" stands alone`,
-  );
-}
-
-function openFile(file: string): Readable {
-  try {
-    return fs.createReadStream('', { fd: fs.openSync(file, 'r'), highWaterMark: READ_BYTES });
-  } catch (error) {
-    throw unreadable(file, error);
-  }
-}
-
-async function* one(group: Uint8Array[]): AsyncGenerator<Uint8Array[]> {
-  yield group;
+  const input = inputOf(call, 'append');
+  const { chunks } = input;
+  return { groups: flag(call, 'batch') ? inBatches(chunks) : oneByOne(chunks), stop: () => input.stop() };
 }
 
 async function* oneByOne(lines: AsyncIterable<Uint8Array[]>): AsyncGenerator<Uint8Array[]> {
@@ -211,33 +167,6 @@ function stored(sender: RecordSender): string {
     ...(unknown > 0 ? [`${unknown} are unknown: they may be stored or not`] : []),
     ...(refused > 0 ? [`${refused} were not stored`] : []),
   ].join('; ');
-}
-
-/** The input could not be read to its end; what came before is stored. */
-function endOfInput(sender: RecordSender, error: unknown): unknown {
-  if (error instanceof LineTooLongError) {
-    return tooLarge(
-      `record ${error.line} has ${error.isWhole ? '' : 'at least '}${error.bytes} bytes`,
-      `${storedBefore(sender)}; nothing after it was sent`,
-    );
-  }
-  if (error instanceof DledgerError || !(error instanceof Error && 'code' in error)) return error;
-  return unreadable('the input', error, storedBefore(sender));
-}
-
-function storedBefore({ acknowledged }: RecordSender): string {
-  if (acknowledged === 0) return 'nothing was stored';
-  return acknowledged === 1 ? 'the record before is stored' : `the ${acknowledged} records before are stored`;
-}
-
-function tooLarge(what: string, next: string): CliError {
-  return new CliError('RECORD_TOO_LARGE', ExitCode.usage, `${what}; the limit is ${LIMITS.recordBytesMax}`, {
-    next,
-  });
-}
-
-function unreadable(what: string, error: unknown, next?: string): CliError {
-  return usageError(`cannot read ${what}: ${(error as Error).message}`, next);
 }
 
 function showProgress(sender: RecordSender): void {

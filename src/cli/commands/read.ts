@@ -1,14 +1,11 @@
 import { AbortedError, type LogRecord } from '../../client/index.ts';
-import { CliError } from '../cli-error.ts';
 import { withClient } from '../cluster-client.ts';
 import { flag, positive, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { ItemWriter, type ItemForms } from '../item-writer.ts';
 import { timeOf } from '../log-line.ts';
-import { ANSWER_FORMATS, type OutputFormat } from '../output.ts';
-import { printable } from '../printable.ts';
+import { PAYLOAD_OUTPUT, asText, payloadFormatOf, rawLine, shownText } from '../payload.ts';
 
-const LINE_FEED = 10;
 const INDEX_WIDTH = 10;
 const TERM_WIDTH = 4;
 
@@ -26,15 +23,7 @@ export const read: Command = {
       describe: 'go on with what comes, until interrupted',
       default: false,
     },
-    {
-      name: 'output',
-      alias: 'o',
-      type: 'string',
-      describe:
-        'form of the records; raw: payloads only, a line each; default: table on a terminal, else raw',
-      choices: [...ANSWER_FORMATS, 'raw'],
-      inConfig: true,
-    },
+    PAYLOAD_OUTPUT,
   ],
   examples: [
     ['$0 read', 'everything; payloads only when piped'],
@@ -70,7 +59,7 @@ async function print(
   call: Call,
   { count, isFollowing }: { count: number | null; isFollowing: boolean },
 ): Promise<void> {
-  const writer = new ItemWriter(formatOf(call), FORMS, call.now());
+  const writer = new ItemWriter(payloadFormatOf(call), FORMS, call.now());
   let left = count ?? Number.POSITIVE_INFINITY;
   try {
     if (isFollowing) await writer.flush();
@@ -84,12 +73,6 @@ async function print(
     // Also where it ends badly: what was read is printed, and what is printed is whole.
     await writer.end();
   }
-}
-
-/** Raw when piped, a table for eyes. */
-function formatOf(call: Call): OutputFormat {
-  if (call.isFormatChosen) return call.format;
-  return process.stdout.isTTY ? 'table' : 'raw';
 }
 
 const FORMS: ItemForms<LogRecord> = {
@@ -109,31 +92,7 @@ const FORMS: ItemForms<LogRecord> = {
   },
   line: (record) => {
     const place = record.ordinal === 0 ? String(record.index) : `${record.index}.${record.ordinal}`;
-    const { data, encoding } = asText(record.data);
-    const shown = printable(encoding === null ? data : `${encoding}:${data}`);
-    return `${place.padStart(INDEX_WIDTH)}  ${String(record.term).padStart(TERM_WIDTH)}  ${timeOf(record.time)}  ${shown}`;
+    return `${place.padStart(INDEX_WIDTH)}  ${String(record.term).padStart(TERM_WIDTH)}  ${timeOf(record.time)}  ${shownText(record.data)}`;
   },
-  raw: (record) => {
-    if (record.data.includes(LINE_FEED)) {
-      throw new CliError(
-        'LINE_FEED_IN_RECORD',
-        ExitCode.usage,
-        `record ${record.index}.${record.ordinal} contains a line feed, which stands between records in raw output`,
-        { next: 'use -o ndjson' },
-      );
-    }
-    // A terminal obeys what it is sent; whoever pipes gets the bytes as they are.
-    return process.stdout.isTTY ? Buffer.from(printable(new TextDecoder().decode(record.data))) : record.data;
-  },
+  raw: ({ index, ordinal, data }) => rawLine(data, `record ${index}.${ordinal}`),
 };
-
-const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** Text as it is; what is no UTF-8 as base64. */
-function asText(bytes: Uint8Array): { data: string; encoding: 'base64' | null } {
-  try {
-    return { data: STRICT_UTF8.decode(bytes), encoding: null };
-  } catch {
-    return { data: Buffer.from(bytes).toString('base64'), encoding: 'base64' };
-  }
-}

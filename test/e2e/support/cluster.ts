@@ -165,8 +165,7 @@ export class Cluster {
     const addresses = new Map(ports.map((port, at) => [`n${at + 1}`, `127.0.0.1:${port}`]));
     const cluster = new Cluster(directory, addresses, extra);
     for (const id of cluster.ids) cluster.startNode(id);
-    // Founded completely: a node that was late counts only once the others have committed who it is, and votes for none of
-    // them before it has heard of the cluster itself.
+    // Founded completely: what the first moments of a cluster are like is tested elsewhere.
     await cluster.untilStatus(
       (status) =>
         status.leaderId !== null &&
