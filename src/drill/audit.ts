@@ -24,22 +24,23 @@ const TOLD_MAX = 5;
  * @param commitIndex all nodes had it when the load was over.
  */
 export async function audit(stage: Stage, commitIndex: number): Promise<Audit> {
-  const { recorder, view, fleet, ids } = stage;
+  const { recorder, view, fleet, ids, firstIndex: ours } = stage;
   const differences: string[] = [];
   const missing = new Set<string>();
   const duplicated = new Set<string>();
   let unknownStored = 0;
   for (const id of ids) {
     const stored = new Map<string, number>();
-    const firstIndex = view.group(id)?.firstIndex ?? 1;
+    const firstIndex = Math.max(ours, view.group(id)?.firstIndex ?? 1);
     try {
       const address = stage.addressOf(id);
       recorder.beginLog(id, firstIndex, commitIndex);
-      await readNodeLog(address, Math.max(1, firstIndex), commitIndex, (entry) => {
-        recorder.entry(entry);
-        for (const value of entry.values) {
+      await readNodeLog(address, firstIndex, commitIndex, ({ index, term, values: all }) => {
+        const values = all.filter((value) => stage.isOurs(value));
+        if (values.length > 0) recorder.entry({ index, term, values });
+        for (const value of values) {
           if (stored.has(value)) duplicated.add(value);
-          stored.set(value, entry.index);
+          stored.set(value, index);
         }
       });
     } catch (error) {

@@ -30,7 +30,7 @@ export interface Outcome {
 }
 
 const FOUNDED_TIMEOUT_MS = 30_000;
-const CONVERGED_TIMEOUT_MS = 60_000;
+const CONVERGED_TIMEOUT_MS = 30_000;
 const SETTLE_TIMEOUT_MS = 10_000;
 const FOREVER_MS = 2 ** 31;
 /** Closed loops have no rate to be held against. */
@@ -89,7 +89,10 @@ export class DrillRun {
       const isComplete = fleet === null ? nodes.length > 0 : nodes.length === ids.length;
       return view.leader !== null && isComplete && nodes.every(({ isUp }) => isUp) && view.lag === 0;
     };
-    if (await view.until(isFounded, FOUNDED_TIMEOUT_MS, signal)) return true;
+    if (await view.until(isFounded, FOUNDED_TIMEOUT_MS, signal)) {
+      if (fleet === null) this.#stage.firstIndex = (view.group(view.leader ?? '')?.commitIndex ?? 0) + 1;
+      return true;
+    }
     if (!signal.aborted) this.#doubts.push(`no healthy cluster within ${FOUNDED_TIMEOUT_MS} ms`);
     return false;
   }
@@ -100,7 +103,7 @@ export class DrillRun {
     const { steady, load } = this.#drill;
     this.#phase = 'steady';
     this.#say(`load for ${steady.forMs} ms, with nothing broken`);
-    workload.start();
+    workload.start(this.#stage.firstIndex);
     const first = view.until(() => measurements.acked > 0, SETTLE_TIMEOUT_MS, signal);
     if (!(await first) && !signal.aborted) this.#doubts.push('no acknowledgement before anything was broken');
     this.#steadyMs = this.#stage.nowMs();

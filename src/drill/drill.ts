@@ -38,7 +38,8 @@ export interface WaitPlan {
   /** Who leads: anybody; another than who led when the last fault was made; or who is selected. */
   readonly leader: string | null;
   readonly node: string | null;
-  readonly role: 'leader' | 'follower' | 'candidate' | 'down' | 'up' | null;
+  /** `down` cannot be reached; the process of what is `gone` has ended, which only a drill with its own nodes can tell. */
+  readonly role: 'leader' | 'follower' | 'candidate' | 'down' | 'up' | 'gone' | null;
   readonly lag: Comparison | null;
   /** Acknowledgements since the step began. */
   readonly acked: Comparison | null;
@@ -51,7 +52,7 @@ interface StepBase {
   /** From one repetition to the next. */
   readonly everyMs: number;
   /** What belongs to it: done behind it, after each repetition. */
-  readonly next: Step | null;
+  readonly next: readonly Step[];
 }
 
 export type Step = StepBase &

@@ -81,6 +81,12 @@ export class FaultDesk {
     return this.#active.size > 0;
   }
 
+  /** Nodes of the last fault, ascending. */
+  get struck(): readonly string[] {
+    const last = this.records.filter(({ group }) => group === this.#groups);
+    return [...new Set(last.map(({ node }) => node))].sort();
+  }
+
   /** Nodes that are down or stand still because of a fault. */
   get absent(): ReadonlySet<string> {
     const absent = [...this.#active.values()].filter(({ record: { breakage } }) => isAbsence(breakage));
@@ -171,7 +177,8 @@ export class FaultDesk {
       return null;
     }
     const signal = breakage.kind === 'kill' ? breakage.signal : 'SIGKILL';
-    const { pid } = this.#running(node);
+    // What is already down can lose its data all the same.
+    const pid = breakage.kind === 'wipe' ? null : this.#running(node).pid;
     const how = await fleet.end(node, signal);
     if (breakage.kind === 'kill') record.proof = { affected: 1, how: `process ${pid} ended: ${how}` };
     else if (breakage.kind === 'wipe') this.#wipe(record, fleet.dataDirectory(node));

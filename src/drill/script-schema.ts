@@ -22,7 +22,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const SELECTOR = z
   .string()
   .regex(
-    /^(@(leader|old-leader|followers|follower|most-up-to-date|any|all)|\$[a-z]+|[a-z][a-z0-9-]*)$/,
+    /^(@(leader|old-leader|followers|follower|most-up-to-date|struck|any|all)|\$[a-z]+|[a-z][a-z0-9-]*)$/,
     'this is no node, no @selector and no $name',
   );
 const ENDS = z.tuple([SELECTOR, SELECTOR]);
@@ -69,7 +69,7 @@ const WAIT = strict({
     .nullable()
     .default(null),
   node: SELECTOR.nullable().default(null),
-  role: z.enum(['leader', 'follower', 'candidate', 'down', 'up']).nullable().default(null),
+  role: z.enum(['leader', 'follower', 'candidate', 'down', 'up', 'gone']).nullable().default(null),
   lag: COMPARISON.nullable().default(null),
   acked: COMPARISON.nullable().default(null),
 }).transform((wait): WaitPlan => wait);
@@ -102,7 +102,7 @@ const RAW_STEP = strict({
   repeat: z.number().int().min(1).max(10_000).default(1),
   every: DURATION.default(0),
   // oxlint-disable-next-line unicorn/no-thenable -- it is the word of scripts, and nobody awaits one
-  then: NESTED.nullable().default(null),
+  then: z.union([NESTED.transform((step) => [step]), z.array(NESTED)]).default([]),
 });
 
 const STEP: z.ZodType<Step, unknown> = RAW_STEP.superRefine((step, context) => {

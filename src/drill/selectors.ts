@@ -9,6 +9,8 @@ export interface Scene {
   readonly oldLeader: string | null;
   /** Nodes that are down or stand still. */
   readonly absent: ReadonlySet<string>;
+  /** Those that the last fault struck. */
+  readonly struck: readonly string[];
   readonly group: (id: string) => GroupStatus | null;
   readonly prng: Prng;
   /** Values of `$name`. */
@@ -35,7 +37,7 @@ export function selectOne(selector: string, scene: Scene): string {
 }
 
 function choose(selector: string, scene: Scene): string[] {
-  const { ids, leader, oldLeader, absent, prng, variables } = scene;
+  const { ids, leader, oldLeader, absent, struck, prng, variables } = scene;
   if (selector.startsWith('$'))
     return [variables.get(selector.slice(1)) ?? ''].filter((id) => ids.includes(id));
   const present = ids.filter((id) => !absent.has(id));
@@ -57,6 +59,8 @@ function choose(selector: string, scene: Scene): string[] {
       );
     case '@any':
       return present.length === 0 ? [] : [present[prng.below(present.length)] as string];
+    case '@struck':
+      return [...struck];
     case '@all':
       return [...ids];
     default:

@@ -50,11 +50,14 @@ export class Stage {
   readonly deaths: Death[];
   /** Values of `$name` in the step that runs. */
   readonly variables: Map<string, string> = new Map();
+  /** What lies before it was there before the drill. */
+  firstIndex = 1;
   /** Who led when the last fault was made. */
   leaderBefore: string | null = null;
   /** Whether all that was expected is so, and nothing has to be kept for looking at it. */
   passed = false;
   readonly #abort: AbortController;
+  readonly #tag: string;
 
   private constructor(drill: Drill, options: StageOptions, fleet: Fleet | null, deaths: Death[]) {
     const { clock, zeroMs, seed, directory, abort } = options;
@@ -62,6 +65,8 @@ export class Stage {
     this.clock = clock;
     this.zeroMs = zeroMs;
     this.#abort = abort;
+    // Runs against one cluster are told apart; in a cluster that is the drill's own there is nobody else.
+    this.#tag = fleet === null ? `${clock.unixMs().toString(36)}-` : '';
     this.signal = abort.signal;
     this.prng = new Prng(seed);
     this.fleet = fleet;
@@ -79,10 +84,11 @@ export class Stage {
     });
     this.recorder = new Recorder(path.join(directory, 'history.ndjson'), `drill ${drill.name}, seed ${seed}`);
     this.workload = new Workload(
-      planOf(drill),
+      planOf(drill, this.#tag),
       endpoints,
       { clock, zeroMs },
       { recorder: this.recorder, measurements: this.measurements },
+      (value) => this.isOurs(value),
       () => this.view.touch(),
     );
   }
@@ -92,6 +98,7 @@ export class Stage {
     const deaths: Death[] = [];
     if (options.target !== null) return new Stage(drill, options, null, deaths);
     const { nodes, profile, segmentMib, unsafeMutations } = drill.cluster;
+    let stage: Stage | null = null;
     const fleet = await Fleet.start(
       {
         size: nodes,
@@ -103,10 +110,12 @@ export class Stage {
         onEvent: () => undefined,
         onEnd: (node, how, wasAsked) => {
           if (!wasAsked) deaths.push({ atMs: options.clock.monotonicMs() - options.zeroMs, node, how });
+          stage?.view.touch();
         },
       },
     );
-    return new Stage(drill, options, fleet, deaths);
+    stage = new Stage(drill, options, fleet, deaths);
+    return stage;
   }
 
   /** Since the drill began. */
@@ -125,10 +134,16 @@ export class Stage {
       leader: this.view.leader,
       oldLeader: this.view.oldLeader,
       absent: this.desk.absent,
+      struck: this.desk.struck,
       group: (id) => this.view.group(id),
       prng: this.prng,
       variables: this.variables,
     };
+  }
+
+  /** Whether a record is of this run. In a cluster that is the drill's own all are, or should be. */
+  isOurs(value: string): boolean {
+    return value.startsWith(this.#tag);
   }
 
   /** host:port. @throws Error for a node that was never seen */
@@ -187,7 +202,7 @@ function agreedIndex({ leaderId, nodes }: ClusterStatus, ids: readonly string[])
   return isAgreed ? lastIndex : null;
 }
 
-function planOf({ load }: Drill): ConstructorParameters<typeof Workload>[0] {
+function planOf({ load }: Drill, tag: string): ConstructorParameters<typeof Workload>[0] {
   return {
     producers: load.producers,
     ratePerSecond: load.rate,
@@ -196,5 +211,6 @@ function planOf({ load }: Drill): ConstructorParameters<typeof Workload>[0] {
     readers: load.consumers,
     reads: load.reads,
     timeoutMs: load.timeoutMs,
+    tag,
   };
 }

@@ -47,7 +47,7 @@ export class StepRunner {
     for (let round = 1; round <= step.repeat; round += 1) {
       const startMs = this.#stage.nowMs();
       await this.#runOnce(step, step.repeat === 1 ? step.name : `${step.name} ${round}/${step.repeat}`);
-      if (step.next !== null) await this.#repeat(step.next);
+      await this.run(step.next);
       if (round < step.repeat) await this.#stage.pause(startMs + step.everyMs - this.#stage.nowMs());
     }
   }
@@ -152,6 +152,7 @@ export class StepRunner {
 
   #hasRole(id: string, role: NonNullable<WaitPlan['role']>): boolean {
     const node = this.#stage.view.node(id);
+    if (role === 'gone') return this.#stage.fleet?.pid(id) === null;
     if (role === 'down') return node?.isUp !== true;
     if (node?.isUp !== true) return false;
     const actual = node.status?.groups[0]?.role;

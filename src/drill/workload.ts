@@ -15,6 +15,8 @@ export interface LoadPlan {
   readonly reads: 'linearizable' | 'committed';
   /** After so long an append is of unknown outcome. */
   readonly timeoutMs: number;
+  /** Names of all records begin with it. */
+  readonly tag: string;
 }
 
 interface Lane {
@@ -37,6 +39,7 @@ export class Workload {
   readonly #zeroMs: number;
   readonly #lanes: readonly Lane[];
   readonly #onProgress: () => void;
+  readonly #isOurs: (value: string) => boolean;
   readonly #stop = new AbortController();
   readonly #readers: Promise<void>[] = [];
   #timer: TimerHandle | null = null;
@@ -45,12 +48,16 @@ export class Workload {
   #outstanding = 0;
   #onDrained: (() => void) | null = null;
 
-  /** @param onProgress called after every answer. */
+  /**
+   * @param isOurs which records are meant, where others write to the same cluster.
+   * @param onProgress called after every answer.
+   */
   constructor(
     plan: LoadPlan,
     endpoints: readonly string[],
     { clock, zeroMs }: { readonly clock: Clock; readonly zeroMs: number },
     { recorder, measurements }: { readonly recorder: Recorder; readonly measurements: Measurements },
+    isOurs: (value: string) => boolean,
     onProgress: () => void,
   ) {
     this.#plan = plan;
@@ -59,15 +66,17 @@ export class Workload {
     this.#recorder = recorder;
     this.#measurements = measurements;
     this.#onProgress = onProgress;
+    this.#isOurs = isOurs;
     this.#client = new Client({ endpoints, requestTimeoutMs: plan.timeoutMs });
     this.#lanes = Array.from({ length: plan.producers }, (_, at) => ({
-      name: `p${at + 1}`,
+      name: `${plan.tag}p${at + 1}`,
       producer: this.#client.createProducer(),
       sequence: 0,
     }));
   }
 
-  start(): void {
+  /** @param from where readers begin. */
+  start(from: number): void {
     this.#startedMs = this.#nowMs();
     this.#measurements.loadBegan(this.#startedMs);
     if (this.#plan.ratePerSecond === null) {
@@ -75,7 +84,7 @@ export class Workload {
         for (let at = 0; at < this.#plan.inFlight; at += 1) this.#send(lane, this.#nowMs());
       }
     } else this.#tick(this.#plan.ratePerSecond);
-    for (let at = 0; at < this.#plan.readers; at += 1) this.#readers.push(this.#readOn(`r${at + 1}`));
+    for (let at = 0; at < this.#plan.readers; at += 1) this.#readers.push(this.#readOn(`r${at + 1}`, from));
   }
 
   /** Offers nothing more, and resolves when everything that was sent has its answer, or its time is up. */
@@ -140,9 +149,9 @@ export class Workload {
   }
 
   /** Reads what came since the last time, again and again. */
-  async #readOn(name: string): Promise<void> {
+  async #readOn(name: string, first: number): Promise<void> {
     const { signal } = this.#stop;
-    let from = 1;
+    let from = first;
     while (!signal.aborted) {
       from = await this.#readOnce(name, from);
       await this.#pause(READ_PAUSE_MS);
@@ -161,7 +170,8 @@ export class Workload {
         consistency,
         signal: this.#stop.signal,
       })) {
-        records.push({ index, ordinal, value: valueOf(data) });
+        const value = valueOf(data);
+        if (this.#isOurs(value)) records.push({ index, ordinal, value });
       }
     } catch {
       // What it brought before counts all the same; that it did not end well is noted.

@@ -12,6 +12,7 @@ function scene(changes: Partial<Scene> = {}): Scene {
     leader: 'n1',
     oldLeader: 'n2',
     absent: new Set(),
+    struck: ['n3'],
     group: (id) => ({ lastTerm: ends[id]?.[0], lastIndex: ends[id]?.[1] }) as GroupStatus,
     prng: new Prng(1),
     variables: new Map([['node', 'n3']]),
@@ -28,6 +29,7 @@ describe('a selector', () => {
     ['@followers', ['n2', 'n3']],
     ['@most-up-to-date', ['n3']],
     ['@all', ['n1', 'n2', 'n3']],
+    ['@struck', ['n3']],
     ['$node', ['n3']],
     ['n2', ['n2']],
   ])('%s selects %j', (selector, ids) => {

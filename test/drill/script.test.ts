@@ -54,7 +54,7 @@ describe('a script', () => {
       ttlMs: 20_000,
     });
     expect(drill.steps[3]).toMatchObject({ fault: { bothWays: true }, repeat: 5, everyMs: 2000 });
-    expect(drill.steps[4]).toMatchObject({ next: { kind: 'wait', timeoutMs: 20_000 } });
+    expect(drill.steps[4]).toMatchObject({ next: [{ kind: 'wait', timeoutMs: 20_000 }] });
     expect(drill.steps[5]).toMatchObject({
       steps: [{ kind: 'transferLeader', from: '$node' }, { kind: 'restart' }],
     });

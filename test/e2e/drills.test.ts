@@ -8,6 +8,7 @@ import { NodeAdmin } from '../../src/client/index.ts';
 import { runDrill } from '../../src/drill/run-drill.ts';
 import { parseDrill } from '../../src/drill/script.ts';
 import { Cluster } from './support/cluster.ts';
+import { Writer } from './support/load.ts';
 
 const library = path.resolve(import.meta.dirname, '../../drills');
 
@@ -25,12 +26,12 @@ const QUICK = [
 const lasting = (fault: string): string => `drill: dledger/v1
 name: lasting
 hypothesis: Whoever kills this drill finds nothing of it left.
-load: {producers: 1, rate: 50/s, consumers: 0}
+load: {producers: 1, rate: 50/s, consumers: 1}
 steady: {for: 100ms}
 steps:
   - {name: break, fault: {${fault}}}
   - {name: wait, sleep: 10m}
-expect: [{id: no-loss, acked.missing: "= 0"}]
+expect: [{id: no-loss, acked.missing: "= 0"}, {id: linearizable, history: linearizable}]
 `;
 
 let directory = '';
@@ -67,6 +68,20 @@ test('kill -9 to a drill in the middle of it takes its nodes along, those that s
   const pids = ['n1', 'n2', 'n3'].map(pidOf);
   drill.kill('SIGKILL');
   await untilGone(pids);
+});
+
+test('a cluster that is there, with what others wrote, is drilled as one of its own', async () => {
+  cluster = await Cluster.start(3, ['--allow-faults']);
+  const writer = await Writer.start(cluster.endpoints, 'somebody');
+  const script = lasting('drop: {from: "@leader", to: "@follower"}, ttl: 1s').replace(
+    'sleep: 10m',
+    'sleep: 1s',
+  );
+  const endpoints = [...cluster.addresses.values()];
+  const journal = await runDrill(parseDrill(script, 'x.yaml'), { target: endpoints, directory });
+  await writer.stop();
+  expect([journal.verdict, journal.reasons]).toEqual(['pass', []]);
+  expect(journal.faults).toMatchObject([{ proof: { affected: expect.any(Number) } }]);
 });
 
 test('kill -9 to a drill against a cluster that is there leaves no fault beyond its time', async () => {
