@@ -9,6 +9,7 @@ import { clusterStepDown } from './commands/cluster-step-down.ts';
 import { clusterTransferLeader } from './commands/cluster-transfer-leader.ts';
 import { console_ } from './commands/console.ts';
 import { down } from './commands/down.ts';
+import { drillList, drillReport, drillRun, drillValidate } from './commands/drill.ts';
 import { faultAdd, faultClear, faultList } from './commands/fault.ts';
 import { groupDelete, groupDescribe, groupLag, groupList, groupReset } from './commands/group.ts';
 import { logDump } from './commands/log-dump.ts';
@@ -62,6 +63,10 @@ export const COMMANDS: readonly Command[] = [
   faultList,
   faultAdd,
   faultClear,
+  drillList,
+  drillRun,
+  drillValidate,
+  drillReport,
   logVerify,
   logDump,
   version,

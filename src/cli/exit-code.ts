@@ -19,6 +19,12 @@ export const ExitCode = {
   notFound: 8,
   /** `cluster health`: reached, and not healthy. */
   unhealthy: 10,
+  /** `drill`: something was not as expected. */
+  drillFailed: 20,
+  /** `drill`: it was ended early, or could not show anything. */
+  drillUnclear: 21,
+  /** `drill`: something could not be mended, and remains until its time runs out. */
+  unhealed: 22,
   /** Ended by Ctrl-C, after cleaning up. */
   interrupted: 130,
 } as const;

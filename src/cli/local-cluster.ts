@@ -19,6 +19,8 @@ const LOCAL_CLUSTER = z.object({
 const HOME = '.dledger';
 const POINTER_NAME = 'last-up.json';
 const CLUSTER_NAME = 'cluster.json';
+/** Beside a cluster: what its owner drilled. */
+export const DRILLS_NAME = 'drills';
 const POINTER = z.object({ directory: z.string() });
 
 /** Where `up` puts a cluster if nothing else is said. */
@@ -45,7 +47,7 @@ export function readLocalCluster(directory: string): LocalCluster | null {
 
 /** Whether a new cluster may be made there: nothing is, but for what `up` itself leaves before there is a cluster. */
 export function isVacant(directory: string): boolean {
-  const own = [POINTER_NAME, path.basename(privateDirectory(directory)), `${CLUSTER_NAME}.new`];
+  const own = [POINTER_NAME, DRILLS_NAME, path.basename(privateDirectory(directory)), `${CLUSTER_NAME}.new`];
   return fs.readdirSync(directory).every((name) => own.includes(name));
 }
 

@@ -44,6 +44,7 @@ const GROUPS: Record<string, string> = {
   node: 'act on one node of the cluster that `up` runs',
   topic: 'queues of messages with a name',
   group: 'who reads topics together, and how far they are',
+  drill: 'break a cluster on purpose, and see what holds',
   log: 'look at the files of a log, offline',
   sink: 'bring the log into another system, each record once',
 };

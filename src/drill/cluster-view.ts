@@ -67,6 +67,7 @@ export class ClusterView {
   readonly #committed = new Map<string, { bootId: number; commitIndex: number }>();
   /** What the leader said last, and before. */
   #leaderSamples: Sample[] = [];
+  #isClosed = false;
 
   constructor(options: ClusterViewOptions) {
     this.#clock = options.clock;
@@ -175,11 +176,14 @@ export class ClusterView {
     for (const look of this.#waiters) look();
   }
 
+  /** Looks on no more; what was seen stays. */
   close(): void {
+    this.#isClosed = true;
     this.#watch.close();
   }
 
   #onNode(node: WatchedNode): void {
+    if (this.#isClosed) return;
     this.#nodes.set(node.address, node);
     const group = node.status?.groups[0];
     if (node.nodeId !== null && group !== undefined) {

@@ -173,13 +173,15 @@ export class DrillRun {
     this.#phase = 'verify';
     this.#say('waiting for the last answers');
     await workload.stop();
-    const endMs = stage.nowMs();
     const converged = await stage.converged(CONVERGED_TIMEOUT_MS);
     if (converged === null)
       this.#failures.push(
         `the nodes did not agree within ${CONVERGED_TIMEOUT_MS} ms after everything was mended`,
       );
     const commitIndex = Math.max(0, ...stage.ids.map((id) => view.group(id)?.commitIndex ?? 0));
+    // What the nodes do while they are ended is no part of the drill.
+    view.close();
+    const endMs = stage.nowMs();
     this.#say('comparing what every node holds with what clients were told');
     const finalTerm = view.term;
     const found = await audit(stage, converged?.commitIndex ?? commitIndex);

@@ -4,6 +4,7 @@ import { RealClock } from '../platform/real-clock.ts';
 import type { Drill } from './drill.ts';
 import { DrillRun, type DrillProgress } from './drill-run.ts';
 import { buildJournal } from './journal-builder.ts';
+import { JOURNAL_NAME } from './journal-file.ts';
 import type { Journal } from './journal.ts';
 import { Stage } from './stage.ts';
 
@@ -21,7 +22,6 @@ export interface RunDrillOptions {
 }
 
 const SEED_BOUND = 2 ** 31;
-const JOURNAL_NAME = 'journal.json';
 const NODES_NAME = 'nodes';
 
 /**

@@ -1,0 +1,280 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Drill } from '../../drill/drill.ts';
+import type { DrillProgress } from '../../drill/drill-run.ts';
+import { JOURNAL_NAME, parseJournal } from '../../drill/journal-file.ts';
+import type { Journal } from '../../drill/journal.ts';
+import { htmlReport } from '../../drill/reports/html.ts';
+import { junitReport } from '../../drill/reports/junit.ts';
+import { terminalReport } from '../../drill/reports/terminal.ts';
+import { runDrill } from '../../drill/run-drill.ts';
+import { DrillScriptError, parseDrill } from '../../drill/script.ts';
+import { suggest } from '../../base/suggest.ts';
+import { CliError, usageError } from '../cli-error.ts';
+import { flag, number, text, type Call, type Command, type Flag, type Positional } from '../command.ts';
+import { ExitCode } from '../exit-code.ts';
+import { DRILLS_NAME, defaultDirectory } from '../local-cluster.ts';
+import { say, writeAnswer, writeOut } from '../output.ts';
+import { printable } from '../printable.ts';
+
+const LIBRARY = fileURLToPath(new URL('../../../drills', import.meta.url));
+const EXTENSION = '.yaml';
+
+const SCRIPT: Positional = {
+  name: 'drill',
+  describe: 'a script, or the name of one of the library (`drill list`)',
+  isRequired: true,
+};
+const JUNIT: Flag = { name: 'junit', type: 'string', describe: 'write JUnit XML to this file' };
+const HTML: Flag = {
+  name: 'html',
+  type: 'string',
+  describe: 'write a page that needs nothing else to this file',
+};
+
+export const drillList: Command = {
+  path: 'drill list',
+  describe: 'the drills that come with this program, and what each claims',
+  isClient: false,
+  flags: [],
+  run: async (call) => {
+    const drills = libraryNames().map((name) => read(name));
+    await writeAnswer(
+      {
+        kind: 'Drills',
+        data: drills.map(({ name, hypothesis, mustFail }) => ({ name, hypothesis, mustFail })),
+        table: () => [['NAME', 'HYPOTHESIS'], ...drills.map(({ name, hypothesis }) => [name, hypothesis])],
+      },
+      call.format,
+      call.now(),
+    );
+    return ExitCode.ok;
+  },
+};
+
+export const drillValidate: Command = {
+  path: 'drill validate',
+  describe: 'read a script, and say what it would do; 2 with line and column where it cannot be run',
+  isClient: false,
+  positionals: [SCRIPT],
+  flags: [],
+  run: async (call) => {
+    await showPlan(call, read(call.positionals.get('drill') ?? ''));
+    return ExitCode.ok;
+  },
+};
+
+export const drillRun: Command = {
+  path: 'drill run',
+  describe: 'load a cluster, break it on purpose, mend it always, and judge what held; brings its own nodes',
+  isClient: false,
+  positionals: [SCRIPT],
+  flags: [
+    {
+      name: 'target',
+      type: 'string',
+      describe: 'HOST:PORT,... of a cluster that is there and was started with --allow-faults; needs --yes',
+    },
+    { name: 'seed', type: 'number', describe: 'what chance is drawn from; default: the one of the script' },
+    {
+      name: 'out',
+      type: 'string',
+      describe:
+        'directory for the journal, the history and the nodes; default: a new one in ./.dledger/drills',
+    },
+    JUNIT,
+    HTML,
+    { name: 'dry-run', type: 'boolean', describe: 'only say what it would do', default: false },
+    { name: 'yes', type: 'boolean', describe: 'with --target: break that cluster', default: false },
+  ],
+  examples: [['$0 drill run leader-kill', 'kill a leader under load, in a cluster that is made for it']],
+  run: async (call) => {
+    const name = call.positionals.get('drill') ?? '';
+    const drill = read(name);
+    const target = text(call, 'target');
+    if (flag(call, 'dry-run')) {
+      await showPlan(call, drill);
+      return ExitCode.ok;
+    }
+    if (target !== null && !flag(call, 'yes')) {
+      throw new CliError(
+        'UNSAFE',
+        ExitCode.refused,
+        `${drill.name} breaks the cluster ${target} for a while`,
+        {
+          next: 'say it with --yes; without --target the drill brings a cluster of its own',
+        },
+      );
+    }
+    const directory = path.resolve(text(call, 'out') ?? freshDirectory(drill.name, call.now()));
+    const journal = await run(drill, directory, target, number(call, 'seed'));
+    await report(call, journal);
+    say(`journal: ${path.join(directory, JOURNAL_NAME)}`);
+    return exitOf(journal);
+  },
+};
+
+export const drillReport: Command = {
+  path: 'drill report',
+  describe: 'show again what a drill came to; with --junit and --html as files',
+  isClient: false,
+  positionals: [{ name: 'journal', describe: 'a journal, or the directory of a drill', isRequired: true }],
+  flags: [JUNIT, HTML],
+  run: async (call) => {
+    const given = call.positionals.get('journal') ?? '';
+    const isDirectory = fs.existsSync(given) && fs.statSync(given).isDirectory();
+    const file = isDirectory ? path.join(given, JOURNAL_NAME) : given;
+    const journal = readJournal(file);
+    await report(call, journal);
+    return exitOf(journal);
+  },
+};
+
+async function run(
+  drill: Drill,
+  directory: string,
+  target: string | null,
+  seed: number | null,
+): Promise<Journal> {
+  const abort = new AbortController();
+  const onSignal = (): void => {
+    // Whoever asks twice means it; the nodes of the drill end with it, faults elsewhere when their time runs out.
+    if (abort.signal.aborted) process.exit(ExitCode.interrupted);
+    say('ending the drill: mending everything first');
+    abort.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  try {
+    return await runDrill(drill, {
+      target: target?.split(',') ?? null,
+      directory,
+      onProgress: tell,
+      signal: abort.signal,
+      ...(seed === null ? {} : { seed }),
+    });
+  } finally {
+    for (const signal of signals) process.removeListener(signal, onSignal);
+  }
+}
+
+function tell({ atMs, step, text: what, leader, acked }: DrillProgress): void {
+  const name = step === null ? '' : `${step}: `;
+  say(
+    printable(
+      `${(atMs / 1000).toFixed(2).padStart(7)} s  ${name}${what}   (leader ${leader ?? '-'}, ${acked} acknowledged)`,
+    ),
+  );
+}
+
+/** To stdout as asked, and to the files that were named. */
+async function report(call: Call, journal: Journal): Promise<void> {
+  const files: readonly (readonly [string | null, (journal: Journal) => string])[] = [
+    [text(call, 'junit'), junitReport],
+    [text(call, 'html'), htmlReport],
+  ];
+  if (call.format === 'table' || call.format === 'wide') {
+    await writeOut(
+      terminalReport(journal)
+        .map((line) => `${printable(line)}\n`)
+        .join(''),
+    );
+  } else {
+    await writeAnswer({ kind: 'DrillJournal', data: journal, table: () => [] }, call.format, call.now());
+  }
+  for (const [file, write] of files) {
+    if (file === null) continue;
+    try {
+      fs.writeFileSync(file, write(journal));
+    } catch (error) {
+      throw usageError(`cannot write ${file}: ${(error as Error).message}`);
+    }
+    say(`wrote ${printable(file)}`);
+  }
+}
+
+async function showPlan(call: Call, drill: Drill): Promise<void> {
+  const { cluster, load, steps, expect, steady } = drill;
+  const rate = load.rate === null ? `${load.inFlight} in flight each` : `${load.rate} records a second`;
+  await writeAnswer(
+    {
+      kind: 'Drill',
+      data: drill,
+      headline: [
+        `${drill.name}: ${drill.hypothesis}`,
+        `${cluster.nodes} nodes; ${load.producers} producers, ${rate}; ${load.consumers} readers; steady for ${steady.forMs} ms`,
+        ...(cluster.unsafeMutations.length === 0
+          ? []
+          : [`UNSAFE on purpose: ${cluster.unsafeMutations.join(', ')}`]),
+        '',
+      ],
+      table: () => [
+        ['STEP', 'KIND', 'TIMES'],
+        ...steps.map(({ name, kind, repeat }) => [name, kind, String(repeat)]),
+        ['', '', ''],
+        ...expect.map(({ id, severity }) => [id, drill.mustFail.includes(id) ? 'must fail' : severity, '']),
+      ],
+    },
+    call.format,
+    call.now(),
+  );
+}
+
+function exitOf({ verdict, unhealed }: Journal): number {
+  if (unhealed.length > 0) return ExitCode.unhealed;
+  if (verdict === 'pass') return ExitCode.ok;
+  return verdict === 'fail' ? ExitCode.drillFailed : ExitCode.drillUnclear;
+}
+
+/** A file, or by its name one of the library. @throws CliError */
+function read(name: string): Drill {
+  const isFile = name.includes('/') || name.endsWith(EXTENSION) || fs.existsSync(name);
+  const file = isFile ? name : path.join(LIBRARY, `${name}${EXTENSION}`);
+  let script: string;
+  try {
+    script = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    const meant = isFile ? null : suggest(name, libraryNames());
+    throw new CliError('NOT_FOUND', ExitCode.notFound, `there is no drill ${name}`, {
+      next: meant === null ? '`dledger drill list` shows those of the library' : `did you mean ${meant}?`,
+      cause: error,
+    });
+  }
+  try {
+    return parseDrill(script, file);
+  } catch (error) {
+    if (error instanceof DrillScriptError) throw usageError(error.message, error.hint ?? undefined);
+    throw error;
+  }
+}
+
+function readJournal(file: string): Journal {
+  let content: string;
+  try {
+    content = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CliError('NOT_FOUND', ExitCode.notFound, `there is no journal ${file}`, {
+      next: 'give the directory that `drill run` named, or the journal in it',
+      cause: error,
+    });
+  }
+  try {
+    return parseJournal(content);
+  } catch (error) {
+    throw usageError(`${file} is no journal of a drill: ${(error as Error).message}`);
+  }
+}
+
+function libraryNames(): string[] {
+  return fs
+    .readdirSync(LIBRARY)
+    .filter((file) => file.endsWith(EXTENSION))
+    .map((file) => file.slice(0, -EXTENSION.length))
+    .sort();
+}
+
+function freshDirectory(name: string, now: Date): string {
+  const stamp = now.toISOString().slice(0, 19).replaceAll(':', '').replace('T', '-');
+  return path.join(defaultDirectory(), DRILLS_NAME, `${stamp}-${name}`);
+}

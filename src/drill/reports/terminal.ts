@@ -1,0 +1,48 @@
+import type { Journal } from '../journal.ts';
+import { showAt, showMs, verdictSentence } from './words.ts';
+
+/** Marks of what is well and what is not; a terminal that has only ASCII gets words. */
+export interface Marks {
+  readonly ok: string;
+  readonly bad: string;
+  readonly warn: string;
+}
+
+export const UNICODE_MARKS: Marks = { ok: '✓', bad: '✗', warn: '!' };
+export const ASCII_MARKS: Marks = { ok: 'ok', bad: 'NO', warn: '! ' };
+
+/** The summary of a drill: its steps, its faults, its expectations, and the verdict at the end. */
+export function terminalReport(journal: Journal, marks: Marks = UNICODE_MARKS): string[] {
+  const { steps, faults, gaps, expectations, counts, reasons, unhealed } = journal;
+  const lines = [
+    `${journal.drill.name}: ${journal.drill.hypothesis}`,
+    '',
+    ...steps.map(
+      ({ name, ok, text, startMs }) =>
+        `  ${ok ? marks.ok : marks.bad} ${showAt(startMs).padStart(8)}  ${name}: ${text}`,
+    ),
+    '',
+    ...faults.map(({ id, spec, appliedMs, healedMs, proof }) => {
+      const until = healedMs === null ? 'to the end' : `for ${showMs(healedMs - appliedMs)}`;
+      return `  ${id} ${spec}, from ${showAt(appliedMs)} ${until}; ${proof === null ? 'nothing shows it' : proof.how}`;
+    }),
+    ...gaps.map(
+      ({ fromMs, toMs, label }) => `  gap of ${showMs(toMs - fromMs)} at ${showAt(fromMs)}: ${label}`,
+    ),
+    `  ${counts.acked} acknowledged, ${counts.unknown} of unknown outcome (${counts.unknownStored} of them stored), ${counts.failed} refused`,
+    '',
+    ...expectations.flatMap(({ id, text, observed, ok, severity, evidence }) => {
+      const isMeant = journal.drill.mustFail.includes(id);
+      const mark = ok !== isMeant ? marks.ok : severity === 'warn' ? marks.warn : marks.bad;
+      const must = isMeant ? ' (must fail)' : '';
+      const told = ok && !isMeant ? [] : evidence.map((line) => `        ${line}`);
+      return [`  ${mark} ${id}: ${text}${must}: ${observed}`, ...told];
+    }),
+    '',
+    verdictSentence(journal),
+    ...reasons.slice(1).map((reason) => `  ${reason}`),
+    ...unhealed.map((fault) => `  NOT MENDED, until its time runs out: ${fault}`),
+    `  again: ${journal.reproduce}`,
+  ];
+  return lines;
+}
