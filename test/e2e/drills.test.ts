@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { NodeAdmin } from '../../src/client/index.ts';
 import { runDrill } from '../../src/drill/run-drill.ts';
 import { parseDrill } from '../../src/drill/script.ts';
-import { Cluster } from './support/cluster.ts';
+import { Cluster, Command, run } from './support/cluster.ts';
 import { Writer } from './support/load.ts';
 
 const library = path.resolve(import.meta.dirname, '../../drills');
@@ -67,6 +67,46 @@ test('kill -9 to a drill in the middle of it takes its nodes along, those that s
   await untilStep(drill, 'wait');
   const pids = ['n1', 'n2', 'n3'].map(pidOf);
   drill.kill('SIGKILL');
+  await untilGone(pids);
+});
+
+test('the command line says by its exit status what a drill came to, and writes reports', async () => {
+  const script = path.join(directory, 'x.yaml');
+  const drillOf = (limit: string): string =>
+    lasting('drop: {from: "@leader", to: "@follower"}, ttl: 200ms')
+      .replace('sleep: 10m', 'sleep: 300ms')
+      .replace('acked.missing: "= 0"', `acked.total: "${limit}"`);
+  const [out, html, junit] = ['out', 'x.html', 'x.xml'].map((name) => path.join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  fs.writeFileSync(script, drillOf('>= 1000000'));
+  const failed = await run(['drill', 'run', script, '--out', out, '--html', html, '--junit', junit]);
+  expect([failed.code, failed.stdout]).toEqual([20, expect.stringContaining('FAIL  lasting: no-loss')]);
+  expect(fs.readFileSync(html, 'utf8')).toContain('<svg');
+  expect(fs.readFileSync(junit, 'utf8')).toContain('failures="2"');
+  expect((await run(['drill', 'report', out])).code).toBe(20);
+  const history = fs.readFileSync(path.join(out, 'history.ndjson'), 'utf8');
+  expect(history.trimEnd().split('\n').at(-1)).toContain('"type":"end"');
+  expect((await run(['drill', 'validate', script.replace('x.yaml', 'y.yaml')])).code).toBe(8);
+  fs.writeFileSync(script, drillOf('>= 1').replace('name: break', 'nam: break'));
+  expect(await run(['drill', 'run', script])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('x.yaml:7:6'),
+  });
+  expect((await run(['drill', 'run', 'leader-kill', '--target', '127.0.0.1:1'])).code).toBe(7);
+});
+
+test('Ctrl-C ends a drill in good order: what it broke is mended, and its nodes are gone', async () => {
+  const script = path.join(directory, 'x.yaml');
+  fs.writeFileSync(script, lasting('pause: "@leader", ttl: 10m'));
+  const command = new Command(['drill', 'run', script, '--out', directory]);
+  await command.untilPrinted((_, stderr) => stderr.includes('wait: sleep'));
+  const pids = ['n1', 'n2', 'n3'].map(pidOf);
+  command.signal('SIGINT');
+  const { code, stdout } = await command.finished;
+  expect([code, stdout]).toEqual([21, expect.stringContaining('ABORTED  lasting')]);
   await untilGone(pids);
 });
 
