@@ -9,7 +9,7 @@ import { clusterStepDown } from './commands/cluster-step-down.ts';
 import { clusterTransferLeader } from './commands/cluster-transfer-leader.ts';
 import { console_ } from './commands/console.ts';
 import { down } from './commands/down.ts';
-import { drillList, drillReport, drillRun, drillValidate } from './commands/drill.ts';
+import { drillCompare, drillList, drillNew, drillReport, drillRun, drillValidate } from './commands/drill.ts';
 import { faultAdd, faultClear, faultList } from './commands/fault.ts';
 import { groupDelete, groupDescribe, groupLag, groupList, groupReset } from './commands/group.ts';
 import { logDump } from './commands/log-dump.ts';
@@ -64,9 +64,11 @@ export const COMMANDS: readonly Command[] = [
   faultAdd,
   faultClear,
   drillList,
+  drillNew,
   drillRun,
   drillValidate,
   drillReport,
+  drillCompare,
   logVerify,
   logDump,
   version,

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { drillJsonSchema } from '../../src/drill/json-schema.ts';
 import { parseDrill } from '../../src/drill/script.ts';
 
 const library = path.resolve(import.meta.dirname, '../../drills');
@@ -12,6 +13,11 @@ describe('the library', () => {
     expect(`${drill.name}.yaml`).toBe(file);
     // Whatever is broken on purpose must be missed on purpose.
     expect(drill.mustFail.length > 0).toBe(drill.cluster.unsafeMutations.length > 0);
+  });
+
+  test('comes with the schema for editors as it is made now: node scripts/drill-schema.ts', () => {
+    const shipped: unknown = JSON.parse(fs.readFileSync(path.join(library, 'drill.schema.json'), 'utf8'));
+    expect(shipped).toEqual(JSON.parse(JSON.stringify(drillJsonSchema())));
   });
 
   test('asks both questions with the protection and without', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parseJournal } from '../../src/drill/journal-file.ts';
 import type { Journal } from '../../src/drill/journal.ts';
-import { htmlReport } from '../../src/drill/reports/html.ts';
+import { compareRows } from '../../src/drill/reports/compare.ts';
+import { comparePage, htmlReport } from '../../src/drill/reports/html.ts';
 import { junitReport } from '../../src/drill/reports/junit.ts';
 import { ASCII_MARKS, terminalReport } from '../../src/drill/reports/terminal.ts';
 
@@ -126,6 +127,21 @@ describe('the page', () => {
   test('holds the journal it was made from', () => {
     const [, data = ''] = /id="journal">([^]*?)<\/script>/.exec(htmlReport(journal())) ?? [];
     expect(parseJournal(data)).toEqual(journal());
+  });
+});
+
+describe('two runs', () => {
+  test('are told side by side, also where only one has an expectation', () => {
+    const other = journal({ verdict: 'pass', expectations: [], gaps: [] });
+    const rows = new Map(compareRows(journal(), other).map(([what, ...both]) => [what, both]));
+    expect(rows.get('verdict')).toEqual(['fail', 'pass']);
+    expect(rows.get('longest gap')).toEqual(['350 ms', '0 ms']);
+    expect(rows.get('gap')).toEqual(['failed: 4 s', '-']);
+  });
+
+  test('make one well-formed page with three pictures', () => {
+    const found = elements(comparePage(journal(), journal()));
+    expect(found.filter((name) => name === 'svg')).toHaveLength(3);
   });
 });
 

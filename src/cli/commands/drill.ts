@@ -1,11 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Drill } from '../../drill/drill.ts';
 import type { DrillProgress } from '../../drill/drill-run.ts';
 import { JOURNAL_NAME, parseJournal } from '../../drill/journal-file.ts';
 import type { Journal } from '../../drill/journal.ts';
-import { htmlReport } from '../../drill/reports/html.ts';
+import { compareRows } from '../../drill/reports/compare.ts';
+import { comparePage, htmlReport } from '../../drill/reports/html.ts';
 import { junitReport } from '../../drill/reports/junit.ts';
 import { terminalReport } from '../../drill/reports/terminal.ts';
 import { runDrill } from '../../drill/run-drill.ts';
@@ -20,6 +21,8 @@ import { printable } from '../printable.ts';
 
 const LIBRARY = fileURLToPath(new URL('../../../drills', import.meta.url));
 const EXTENSION = '.yaml';
+/** What a new script begins as. */
+const TEMPLATE = 'leader-kill';
 
 const SCRIPT: Positional = {
   name: 'drill',
@@ -122,12 +125,52 @@ export const drillReport: Command = {
   positionals: [{ name: 'journal', describe: 'a journal, or the directory of a drill', isRequired: true }],
   flags: [JUNIT, HTML],
   run: async (call) => {
-    const given = call.positionals.get('journal') ?? '';
-    const isDirectory = fs.existsSync(given) && fs.statSync(given).isDirectory();
-    const file = isDirectory ? path.join(given, JOURNAL_NAME) : given;
-    const journal = readJournal(file);
+    const journal = readJournal(call.positionals.get('journal') ?? '');
     await report(call, journal);
     return exitOf(journal);
+  },
+};
+
+export const drillCompare: Command = {
+  path: 'drill compare',
+  describe: 'hold two runs against each other; with --html on one axis of time',
+  isClient: false,
+  positionals: [
+    { name: 'one', describe: 'a journal, or the directory of a drill', isRequired: true },
+    { name: 'other', describe: 'likewise', isRequired: true },
+  ],
+  flags: [HTML],
+  run: async (call) => {
+    const [one, other] = ['one', 'other'].map((name) => readJournal(call.positionals.get(name) ?? '')) as [
+      Journal,
+      Journal,
+    ];
+    const rows = compareRows(one, other);
+    const data = rows.slice(1).map(([what, first, second]) => ({ what, first, second }));
+    await writeAnswer({ kind: 'DrillComparison', data, table: () => rows }, call.format, call.now());
+    writeFile(text(call, 'html'), () => comparePage(one, other));
+    return ExitCode.ok;
+  },
+};
+
+export const drillNew: Command = {
+  path: 'drill new',
+  describe: 'write a script to begin with, NAME.yaml in this directory',
+  isClient: false,
+  positionals: [{ name: 'name', describe: 'lower case, digits and dashes', isRequired: true }],
+  flags: [],
+  run: async (call) => {
+    const name = call.positionals.get('name') ?? '';
+    if (!/^[a-z0-9][a-z0-9-]*$/.test(name))
+      throw usageError(`${JSON.stringify(name)} is no name for a drill`);
+    const file = `${name}${EXTENSION}`;
+    if (fs.existsSync(file)) throw new CliError('EXISTS', ExitCode.notFound, `${file} is there already`);
+    const template = fs.readFileSync(path.join(LIBRARY, `${TEMPLATE}${EXTENSION}`), 'utf8');
+    const schema = `# yaml-language-server: $schema=${pathToFileURL(path.join(LIBRARY, 'drill.schema.json')).href}\n`;
+    fs.writeFileSync(file, schema + template.replace(`name: ${TEMPLATE}`, `name: ${name}`));
+    await writeAnswer({ kind: 'DrillMade', data: { file }, table: () => [[file]] }, call.format, call.now());
+    say(`run it with: dledger drill run ${file}`);
+    return ExitCode.ok;
   },
 };
 
@@ -170,10 +213,6 @@ function tell({ atMs, step, text: what, leader, acked }: DrillProgress): void {
 
 /** To stdout as asked, and to the files that were named. */
 async function report(call: Call, journal: Journal): Promise<void> {
-  const files: readonly (readonly [string | null, (journal: Journal) => string])[] = [
-    [text(call, 'junit'), junitReport],
-    [text(call, 'html'), htmlReport],
-  ];
   if (call.format === 'table' || call.format === 'wide') {
     await writeOut(
       terminalReport(journal)
@@ -183,15 +222,19 @@ async function report(call: Call, journal: Journal): Promise<void> {
   } else {
     await writeAnswer({ kind: 'DrillJournal', data: journal, table: () => [] }, call.format, call.now());
   }
-  for (const [file, write] of files) {
-    if (file === null) continue;
-    try {
-      fs.writeFileSync(file, write(journal));
-    } catch (error) {
-      throw usageError(`cannot write ${file}: ${(error as Error).message}`);
-    }
-    say(`wrote ${printable(file)}`);
+  writeFile(text(call, 'junit'), () => junitReport(journal));
+  writeFile(text(call, 'html'), () => htmlReport(journal));
+}
+
+/** Where one was asked for. */
+function writeFile(file: string | null, content: () => string): void {
+  if (file === null) return;
+  try {
+    fs.writeFileSync(file, content());
+  } catch (error) {
+    throw usageError(`cannot write ${file}: ${(error as Error).message}`);
   }
+  say(`wrote ${printable(file)}`);
 }
 
 async function showPlan(call: Call, drill: Drill): Promise<void> {
@@ -249,7 +292,10 @@ function read(name: string): Drill {
   }
 }
 
-function readJournal(file: string): Journal {
+/** @param given a journal, or the directory that it lies in. @throws CliError */
+function readJournal(given: string): Journal {
+  const isDirectory = fs.existsSync(given) && fs.statSync(given).isDirectory();
+  const file = isDirectory ? path.join(given, JOURNAL_NAME) : given;
   let content: string;
   try {
     content = fs.readFileSync(file, 'utf8');

@@ -1,46 +1,67 @@
 import type { Journal } from '../journal.ts';
 import { escapeXml as escape } from './junit.ts';
-import { timelineSvg } from './timeline.ts';
+import { compareRows } from './compare.ts';
+import { overlaySvg, timelineSvg } from './timeline.ts';
 import { showAt, showMs, verdictSentence } from './words.ts';
 
 /** One page that needs nothing else: no network, no script to be read; the journal itself lies in it. */
 export function htmlReport(journal: Journal): string {
   const { drill, verdict, reasons, unhealed } = journal;
-  const title = escape(`${drill.name}: ${verdict}`);
+  return pageOf(`${drill.name}: ${verdict}`, [
+    `<header>
+<p class="verdict ${verdict}">${escape(verdictSentence(journal))}</p>
+<p>${escape(drill.hypothesis)}</p>
+${list([...reasons.slice(1), ...unhealed.map((fault) => `not mended, until its time runs out: ${fault}`)])}
+</header>`,
+    section('What happened', `${timelineSvg(journal)}\n<p class="key">${KEY}</p>`),
+    section('What was expected', expectations(journal)),
+    section('What was broken', faults(journal)),
+    section('What was done', steps(journal)),
+    section('Counts', counts(journal)),
+    `<section>${events(journal)}</section>`,
+    `<footer>
+<p>${escape(footer(journal))}</p>
+<p><code>${escape(journal.reproduce)}</code></p>
+</footer>
+<script type="application/json" id="journal">${JSON.stringify(journal).replaceAll('<', '\\u003c')}</script>`,
+  ]);
+}
+
+/** What clients felt in both runs on one axis, what both came to, and the timeline of each. */
+export function comparePage(one: Journal, other: Journal): string {
+  const [head = [], ...rows] = compareRows(one, other);
+  const key = ['first', 'second'].map((run) => `<span class="swatch ${run}"></span> ${run}`).join(' &nbsp; ');
+  return pageOf(`${one.drill.name} and ${other.drill.name}`, [
+    section('Both', `${overlaySvg(one, other)}\n<p class="key">${key}</p>${table(head, rows)}`),
+    ...[one, other].map((journal) => section(verdictSentence(journal), timelineSvg(journal))),
+  ]);
+}
+
+function pageOf(title: string, parts: readonly string[]): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
+<title>${escape(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<header>
-<p class="verdict ${verdict}">${escape(verdictSentence(journal))}</p>
-<p>${escape(drill.hypothesis)}</p>
-${list([...reasons.slice(1), ...unhealed.map((fault) => `not mended, until its time runs out: ${fault}`)])}
-</header>
-<section><h2>What happened</h2>
-${timelineSvg(journal)}
-<p class="key">${KEY}</p>
-</section>
-<section><h2>What was expected</h2>${expectations(journal)}</section>
-<section><h2>What was broken</h2>${faults(journal)}</section>
-<section><h2>What was done</h2>${steps(journal)}</section>
-<section><h2>Counts</h2>${table(
-    ['count', 'records'],
-    Object.entries(journal.counts).map(([name, value]) => [name, String(value)]),
-  )}</section>
-<section>${events(journal)}</section>
-<footer>
-<p>${escape(footer(journal))}</p>
-<p><code>${escape(journal.reproduce)}</code></p>
-</footer>
-<script type="application/json" id="journal">${JSON.stringify(journal).replaceAll('<', '\\u003c')}</script>
+${parts.join('\n')}
 </body>
 </html>
 `;
+}
+
+function section(title: string, body: string): string {
+  return `<section><h2>${escape(title)}</h2>${body}</section>`;
+}
+
+function counts(journal: Journal): string {
+  return table(
+    ['count', 'records'],
+    Object.entries(journal.counts).map(([name, value]) => [name, String(value)]),
+  );
 }
 
 const KEY = ['leader', 'follower', 'candidate', 'down']
@@ -144,7 +165,9 @@ rect.gap, .swatch.gap { fill: var(--gap); background: var(--gap); opacity: .15; 
 .base { stroke: var(--line); }
 .line { fill: none; stroke-width: 1.5; stroke: var(--first); }
 .line.offered { stroke: var(--offered); }
-.line.p99 { stroke: var(--second); }
+.line.p99, .line.second { stroke: var(--second); }
+.swatch.first { background: var(--first); }
+.swatch.second { background: var(--second); }
 .swatch { display: inline-block; width: .9rem; height: .7rem; }
 @media print { details { display: none; } }
 `;

@@ -18,41 +18,57 @@ interface Scale {
 }
 
 export function timelineSvg(journal: Journal): string {
-  const endMs = Math.max(1, ...journal.series.map(({ atMs, intervalMs }) => atMs + intervalMs));
-  const scale: Scale = {
-    endMs,
-    x: (atMs) => LEFT + (Math.min(atMs, endMs) / endMs) * (WIDTH - LEFT - RIGHT),
-  };
+  const scale = scaleOf([journal]);
   const lanesTop = SPACE;
   const ackedTop = lanesTop + journal.nodes.length * LANE + SPACE;
   const latencyTop = ackedTop + CHART + SPACE;
   const bottom = latencyTop + CHART;
-  const acked = journal.series.map(({ atMs, intervalMs, acked: count }) => ({
-    atMs,
-    value: (count * 1000) / intervalMs,
-  }));
-  const offered = journal.series.map(({ atMs, intervalMs, offered: count }) => ({
-    atMs,
-    value: (count * 1000) / intervalMs,
-  }));
-  const parts = [
+  return picture('what happened over time', bottom, [
     ...journal.nodes.map((node, at) => lane(journal, node, lanesTop + at * LANE, scale)),
     ...journal.gaps.map((gap) => gapBand(gap, lanesTop, bottom, scale)),
     chart('records/s', ackedTop, scale, [
-      { name: 'offered', points: offered },
-      { name: 'acked', points: acked },
+      { name: 'offered', points: ratesOf(journal, 'offered') },
+      { name: 'acked', points: ratesOf(journal, 'acked') },
     ]),
     chart('latency ms', latencyTop, scale, [
       { name: 'p99', points: pointsOf(journal, 'p99Ms') },
       { name: 'p50', points: pointsOf(journal, 'p50Ms') },
     ]),
     axis(bottom, scale),
-  ];
-  return [
-    `<svg viewBox="0 0 ${WIDTH} ${bottom + 30}" role="img" aria-label="what happened over time">`,
-    ...parts,
-    '</svg>',
-  ].join('\n');
+  ]);
+}
+
+/** What clients felt in two runs, from the beginning of each. */
+export function overlaySvg(one: Journal, other: Journal): string {
+  const scale = scaleOf([one, other]);
+  const latencyTop = SPACE + CHART + SPACE;
+  const bottom = latencyTop + CHART;
+  return picture('both runs', bottom, [
+    chart('acked/s', SPACE, scale, [
+      { name: 'second', points: ratesOf(other, 'acked') },
+      { name: 'first', points: ratesOf(one, 'acked') },
+    ]),
+    chart('p99 ms', latencyTop, scale, [
+      { name: 'second', points: pointsOf(other, 'p99Ms') },
+      { name: 'first', points: pointsOf(one, 'p99Ms') },
+    ]),
+    axis(bottom, scale),
+  ]);
+}
+
+function scaleOf(journals: readonly Journal[]): Scale {
+  const ends = journals.flatMap(({ series }) => series.map(({ atMs, intervalMs }) => atMs + intervalMs));
+  const endMs = Math.max(1, ...ends);
+  return { endMs, x: (atMs) => LEFT + (Math.min(atMs, endMs) / endMs) * (WIDTH - LEFT - RIGHT) };
+}
+
+function picture(label: string, bottom: number, parts: readonly string[]): string {
+  const size = `viewBox="0 0 ${WIDTH} ${bottom + 30}"`;
+  return [`<svg ${size} role="img" aria-label="${label}">`, ...parts, '</svg>'].join('\n');
+}
+
+function ratesOf({ series }: Journal, field: 'offered' | 'acked'): Line['points'] {
+  return series.map(({ atMs, intervalMs, [field]: count }) => ({ atMs, value: (count * 1000) / intervalMs }));
 }
 
 /** A node: its roles one behind the other, and what was broken at it as a band below. */
