@@ -13,7 +13,7 @@ import { surveyCluster, type ClusterStatus } from './cluster-status.ts';
 import { parseEndpoints, type Endpoint } from './endpoint.ts';
 import { integer } from './check.ts';
 import { Consumer } from './consumer.ts';
-import { ConsumerCore } from './consumer-core.ts';
+import { ConsumerCore, type ConsumerChannels } from './consumer-core.ts';
 import { AbortedError, ArgumentError, ClosedError } from './errors.ts';
 import type { ClientPorts } from './leader-link.ts';
 import { findAny } from './node-query.ts';
@@ -134,6 +134,8 @@ export class Client {
   readonly #requests: RequestChannel;
   /** Requests to any node; made when it is first needed. */
   #anyNode: RequestChannel | null = null;
+  /** Records for consumers outside of groups; made when it is first needed. */
+  #fetches: RequestChannel | null = null;
   readonly #channels = new Set<RequestChannel>();
   #producer: ProducerCore | null = null;
   readonly #producers = new Set<ProducerCore>();
@@ -318,6 +320,7 @@ export class Client {
       { ...options, endpoints: this.#endpoints, clusterId: this.#clusterId, timeoutMs: this.#timeoutMs },
       this.#ports,
       handlers,
+      ...(options.group === null ? [this.#sharedChannels()] : []),
     );
     const closable = { close: (): void => core.close(() => undefined) };
     this.#closables.add(closable);
@@ -386,6 +389,12 @@ export class Client {
       const abort = (): void => reject(new AbortedError(cancel()));
       signal?.addEventListener('abort', abort, { once: true });
     });
+  }
+
+  /** For consumers outside of groups, however many: closing one leaves the others theirs. */
+  #sharedChannels(): ConsumerChannels {
+    this.#fetches ??= this.#channel('leader');
+    return { control: this.#requests, fetches: this.#fetches, close: () => undefined };
   }
 
   #anyNodeChannel(): RequestChannel {

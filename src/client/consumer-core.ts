@@ -32,6 +32,8 @@ export interface ConsumerCoreOptions {
   readonly sessionTimeoutMs: number;
   /** Where to begin in a queue of which nothing was committed. */
   readonly from: ResetTarget;
+  /** Outside of a group: only these queues of the topic, by ordinal, each from an offset on; null: all. */
+  readonly queues: ReadonlyMap<number, number> | null;
   readonly tags: readonly string[];
   readonly pageRecords: number;
   readonly pageBytes: number;
@@ -40,6 +42,13 @@ export interface ConsumerCoreOptions {
   readonly onExpired: 'error' | 'earliest';
   /** Of one request. */
   readonly timeoutMs: number;
+}
+
+/** Ways to the leader. Those who read alone may share theirs: none of them has heartbeats that must not wait. */
+export interface ConsumerChannels {
+  readonly control: RequestChannel;
+  readonly fetches: RequestChannel;
+  close(): void;
 }
 
 /** Records of one queue, in order. */
@@ -81,8 +90,7 @@ export class ConsumerCore {
   readonly #options: ConsumerCoreOptions;
   readonly #ports: ClientPorts;
   readonly #handlers: ConsumerHandlers;
-  readonly #control: RequestChannel;
-  readonly #fetches: RequestChannel;
+  readonly #channels: ConsumerChannels;
   readonly #member: GroupMember | null;
   /** By number of the queue in the cluster. */
   readonly #readers = new Map<number, QueueReader>();
@@ -101,18 +109,23 @@ export class ConsumerCore {
   #commitWaiters: ((error: DledgerError | null) => void)[] = [];
   #autoCommit: TimerHandle | null = null;
 
-  constructor(options: ConsumerCoreOptions, ports: ClientPorts, handlers: ConsumerHandlers) {
-    const { endpoints, clusterId, group } = options;
+  /** @param channels are closed with the consumer. Default: its own. */
+  constructor(
+    options: ConsumerCoreOptions,
+    ports: ClientPorts,
+    handlers: ConsumerHandlers,
+    channels: ConsumerChannels = ownChannels(options, ports),
+  ) {
+    const { group } = options;
     this.#options = options;
     this.#ports = ports;
     this.#handlers = handlers;
-    this.#control = new RequestChannel({ endpoints, clusterId, wants: 'leader' }, ports);
-    this.#fetches = new RequestChannel({ endpoints, clusterId, wants: 'leader' }, ports);
+    this.#channels = channels;
     this.#member =
       group === null
         ? null
         : new GroupMember(
-            this.#control,
+            channels.control,
             ports.clock,
             { ...options, group },
             {
@@ -165,8 +178,7 @@ export class ConsumerCore {
       for (const reader of this.#readers.values()) reader.close();
       this.#readers.clear();
       const leave = (): void => {
-        this.#control.close();
-        this.#fetches.close();
+        this.#channels.close();
         this.#deliver();
         done(error);
       };
@@ -215,14 +227,20 @@ export class ConsumerCore {
   }
 
   #assignTopic(name: string): void {
-    this.#control.ask(describeTopic(name, this.#options.timeoutMs), (error, topic) => {
+    this.#channels.control.ask(describeTopic(name, this.#options.timeoutMs), (error, topic) => {
       if (topic === null) {
         this.#fail(error as DledgerError);
         return;
       }
       this.#hasView = true;
-      const queues = topic.queues.map(({ id, ordinal }) => ({ topic: name, ordinal, id, position: null }));
-      for (const queue of queues) this.#begin(queue);
+      const wanted = this.#options.queues;
+      const queues = topic.queues
+        .filter(({ ordinal }) => wanted?.has(ordinal) ?? true)
+        .map(({ id, ordinal }) => ({ topic: name, ordinal, id, position: wanted?.get(ordinal) ?? null }));
+      for (const queue of queues) {
+        if (queue.position === null) this.#begin(queue);
+        else this.#read(queue, queue.position, null);
+      }
       this.#handlers.onAssigned(queues);
     });
   }
@@ -251,12 +269,12 @@ export class ConsumerCore {
       return;
     }
     if (from.kind === 'time') {
-      this.#control.ask(findByTime(topic, from.value ?? 0, timeoutMs), (error, queues) => {
+      this.#channels.control.ask(findByTime(topic, from.value ?? 0, timeoutMs), (error, queues) => {
         done(error, queues?.find((queue) => queue.ordinal === ordinal)?.offset ?? null);
       });
       return;
     }
-    this.#control.ask(describeTopic(topic, timeoutMs), (error, found) => {
+    this.#channels.control.ask(describeTopic(topic, timeoutMs), (error, found) => {
       const queue: TopicInfo['queues'][number] | undefined = found?.queues[ordinal];
       if (queue === undefined) done(error, null);
       else done(null, from.kind === 'earliest' ? queue.firstOffset : queue.endOffset);
@@ -264,7 +282,7 @@ export class ConsumerCore {
   }
 
   #read(queue: ReadQueue, offset: number, committed: number | null): void {
-    const reader = new QueueReader(queue, offset, this.#fetches, this.#ports.clock, this.#options, {
+    const reader = new QueueReader(queue, offset, this.#channels.fetches, this.#ports.clock, this.#options, {
       onChange: () => this.#onChange(),
       onFailed: (error) => {
         // Members hear from the group that a topic was deleted.
@@ -394,6 +412,22 @@ export class ConsumerCore {
     this.#handlers.onRevoked(readers.map(({ queue }) => queue));
     this.#onChange();
   }
+}
+
+function ownChannels(
+  { endpoints, clusterId }: Pick<ConsumerCoreOptions, 'endpoints' | 'clusterId'>,
+  ports: ClientPorts,
+): ConsumerChannels {
+  const control = new RequestChannel({ endpoints, clusterId, wants: 'leader' }, ports);
+  const fetches = new RequestChannel({ endpoints, clusterId, wants: 'leader' }, ports);
+  return {
+    control,
+    fetches,
+    close: () => {
+      control.close();
+      fetches.close();
+    },
+  };
 }
 
 function asQueue({ topic, ordinal, queue }: AssignedQueue): ReadQueue {

@@ -30,6 +30,8 @@ export interface ConsumerSettings {
   readonly group?: string;
   /** Where nothing was committed. Default `earliest`. */
   readonly from?: ConsumeFrom;
+  /** Without a group: only these queues, by ordinal, each from an offset on; `from` is not looked at. Default: all. */
+  readonly queues?: Readonly<Record<number, number>>;
   /** Only records with one of these tags, at most 16. Default: all. */
   readonly tags?: readonly string[];
   /** What is worked off is committed so often, in milliseconds. Default 1,000; null: only by `commit`. */
@@ -102,6 +104,7 @@ export function consumerOptions(
         LIMITS.sessionMsMin,
       ),
       from: targetOf(settings.from ?? 'earliest'),
+      queues: queuesOf(settings),
       tags,
       pageRecords: PAGE_RECORDS,
       pageBytes: integer('pageBytes', settings.pageBytes ?? 1024 * 1024, LIMITS.readBytesMax),
@@ -118,6 +121,18 @@ export function consumerOptions(
       onSkipped: settings.onSkipped?.bind(settings) ?? doNothing,
     },
   };
+}
+
+function queuesOf({ queues, group }: ConsumerSettings): ReadonlyMap<number, number> | null {
+  if (queues === undefined) return null;
+  if (group !== undefined)
+    throw new ArgumentError('a member of a group reads the queues that the group gives it');
+  return new Map(
+    Object.entries(queues).map(([ordinal, offset]) => [
+      Number(ordinal),
+      integer(`queues[${ordinal}]`, offset, UINT53_MAX, 0),
+    ]),
+  );
 }
 
 function targetOf(from: ConsumeFrom): ResetTarget {

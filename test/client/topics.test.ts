@@ -106,6 +106,7 @@ class Worker {
         clientName: name,
         sessionTimeoutMs: 3000,
         from: { kind: 'earliest', value: null },
+        queues: null,
         tags: [],
         pageRecords: 64,
         pageBytes: 4096,

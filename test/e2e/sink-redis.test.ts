@@ -67,6 +67,48 @@ describe.runIf(noRedis === null)('the Redis sink', () => {
     expect(await stream()).toEqual(await log());
   });
 
+  test('a topic becomes a stream for each queue; killed in the middle, each record is there once', async () => {
+    const client = await connect({ endpoints: cluster.endpoints });
+    const { queues } = await client.admin.createTopic({ name: 'orders', queues: 3 });
+    const producer = client.createTopicProducer({ batchBytesMax: 2000 });
+    const sent = Array.from({ length: 4000 }, (_, at) => ({
+      body: `order ${at}`,
+      key: `k${at % 17}`,
+      tag: 'new',
+    }));
+    const stored = producer.sendBatch('orders', sent);
+    const keys = queues.map(({ ordinal }) => `dledger:{orders}:${ordinal}`);
+    const length = async (): Promise<number> =>
+      (await Promise.all(keys.map(async (key) => redis.xlen(key)))).reduce((sum, one) => sum + one, 0);
+    for (let kill = 0; kill < 3; kill += 1) {
+      const sink = startSink('--topic', 'orders');
+      const before = await length();
+      while ((await length()) < before + 300);
+      sink.signal('SIGKILL');
+      await sink.finished;
+    }
+    const places = await stored;
+    const last = await startSink('--topic', 'orders', '--once', '-o', 'json').finished;
+    expect(last).toMatchObject({ code: 0 });
+    for (const [queue, key] of keys.entries()) {
+      const expected = places
+        .flatMap(({ queue: of, offset }, at) => (of === queue ? [{ offset, at }] : []))
+        .sort((a, b) => a.offset - b.offset)
+        .map(({ offset, at }) => [`${offset}-1`, `order ${at}`, `k${at % 17}`, 'new']);
+      const entries = (await redis.xrange(key, '-', '+')).map(([id, fields]) => {
+        const named = new Map(
+          fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1]]] : [])) as [string, string][],
+        );
+        return [id, named.get('data'), named.get('key'), named.get('tag')];
+      });
+      expect(entries).toEqual(expected);
+    }
+    const unknown = await startSink('--topic', 'nix', '--once').finished;
+    expect(unknown.code).toBe(8);
+    await producer.close();
+    await client.close();
+  });
+
   test('says what is wrong with what it was given, and begins where it is told', async () => {
     const secret = path.join(cluster.directory, 'password');
     fs.writeFileSync(secret, 'sesame', { mode: 0o644 });

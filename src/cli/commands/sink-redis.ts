@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../../client/index.ts';
-import type { Position, SinkResult } from '../../sink/index.ts';
+import type { Position, Source } from '../../sink/index.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { timeoutOf, withClient } from '../cluster-client.ts';
 import { flag, positive, text, type Call, type Command } from '../command.ts';
@@ -15,7 +15,7 @@ const OTHERS_MODE = 0o077;
 
 export const sinkRedis: Command = {
   path: 'sink redis',
-  describe: 'follow the log into a Redis Stream, each record once',
+  describe: 'follow the log, or a topic, into Redis Streams, each record once',
   isClient: true,
   flags: [
     {
@@ -32,16 +32,22 @@ export const sinkRedis: Command = {
       inConfig: true,
     },
     {
+      name: 'topic',
+      type: 'string',
+      describe: 'a stream for each queue of this topic, instead of one for the log',
+    },
+    {
       name: 'prefix',
       type: 'string',
-      describe: 'of the keys: PREFIX:{log}',
+      describe: 'of the keys: PREFIX:{log}, or PREFIX:{TOPIC}:QUEUE',
       default: 'dledger',
       inConfig: true,
     },
     {
       name: 'from',
       type: 'string',
-      describe: 'where to begin if Redis holds no checkpoint: earliest, latest, or an index',
+      describe:
+        'where to begin if Redis holds no checkpoint: earliest, latest, or an index (of a topic: an offset)',
       default: 'earliest',
     },
     { name: 'max-len', type: 'number', describe: 'records to keep in the stream, about; default: all' },
@@ -74,12 +80,10 @@ interface Wanted {
 
 async function follow(call: Call, client: Client, wanted: Wanted): Promise<ExitCode> {
   // Here, so that no other command waits for a library that it does not use.
-  const { LogSource, RedisStream, connectRedis, formatPosition, runSink } = await import(
-    '../../sink/index.ts'
-  );
+  const { RedisStream, connectRedis, formatPosition, runSink } = await import('../../sink/index.ts');
   const tell = (line: string): void => say(printable(line));
   const { clusterId, commitIndex } = await clusterOf(call, client);
-  const source = new LogSource(client, clusterId, !flag(call, 'once'));
+  const feeds = await feedsOf(call, client, { clusterId, commitIndex }, wanted);
   const redis = await connectRedis({
     url: text(call, 'url') ?? '',
     password: wanted.password,
@@ -101,22 +105,24 @@ async function follow(call: Call, client: Client, wanted: Wanted): Promise<ExitC
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', terminate);
   try {
-    const stream = new RedisStream(redis, {
-      key: `${wanted.prefix}:{log}`,
-      source: source.identity,
-      owner: randomUUID(),
-      lengthMax: wanted.lengthMax,
-    });
-    const result = await runSink({
-      source,
-      stream,
-      first: firstOf(wanted.from, commitIndex),
-      signal: stopped.signal,
-      abandon: abandoned.signal,
-      say: tell,
-      pause: async (ms) => delay(ms, undefined, { signal: stopped.signal }).catch(() => undefined),
-    });
-    await answer(call, stream.key, result, formatPosition(result.next));
+    const owner = randomUUID();
+    const filled = await Promise.all(
+      feeds.map(async ({ key, source, first }): Promise<Filled> => {
+        const { identity } = source;
+        const stream = new RedisStream(redis, { key, source: identity, owner, lengthMax: wanted.lengthMax });
+        const { records, next } = await runSink({
+          source,
+          stream,
+          first,
+          signal: stopped.signal,
+          abandon: abandoned.signal,
+          say: tell,
+          pause: async (ms) => delay(ms, undefined, { signal: stopped.signal }).catch(() => undefined),
+        });
+        return { stream: key, records, next: formatPosition(next) };
+      }),
+    ).finally(() => stopped.abort());
+    await answer(call, filled);
     return status;
   } finally {
     process.off('SIGINT', interrupt);
@@ -125,14 +131,48 @@ async function follow(call: Call, client: Client, wanted: Wanted): Promise<ExitC
   }
 }
 
-async function answer(call: Call, stream: string, { records }: SinkResult, next: string): Promise<void> {
+/** A stream and what fills it. */
+interface Feed {
+  readonly key: string;
+  readonly source: Source;
+  readonly first: Position;
+}
+
+interface Filled {
+  readonly stream: string;
+  readonly records: number;
+  readonly next: string;
+}
+
+async function feedsOf(
+  call: Call,
+  client: Client,
+  { clusterId, commitIndex }: { readonly clusterId: string; readonly commitIndex: number },
+  { from, prefix }: Wanted,
+): Promise<Feed[]> {
+  const { LogSource, TopicSource, positionOf } = await import('../../sink/index.ts');
+  const isFollowing = !flag(call, 'once');
+  const name = text(call, 'topic');
+  if (name === null) {
+    const source = new LogSource(client, clusterId, isFollowing);
+    return [{ key: `${prefix}:{log}`, source, first: firstOf(from, commitIndex) }];
+  }
+  const topic = await client.admin.describeTopic(name);
+  return topic.queues.map(({ ordinal, firstOffset, endOffset }) => ({
+    key: `${prefix}:{${name}}:${ordinal}`,
+    source: new TopicSource(client, clusterId, topic, ordinal, isFollowing),
+    first: positionOf(from === 'earliest' ? firstOffset : from === 'latest' ? endOffset : from),
+  }));
+}
+
+async function answer(call: Call, streams: readonly Filled[]): Promise<void> {
   await writeAnswer(
     {
       kind: 'Sunk',
-      data: { streams: [{ stream, records, next }] },
+      data: { streams },
       table: () => [
         ['STREAM', 'RECORDS', 'NEXT'],
-        [stream, String(records), next],
+        ...streams.map(({ stream, records, next }) => [stream, String(records), next]),
       ],
     },
     call.format,
@@ -166,8 +206,11 @@ function fromOf(call: Call): Wanted['from'] {
   const given = text(call, 'from') ?? 'earliest';
   if (given === 'earliest' || given === 'latest') return given;
   const index = Number(given);
-  if (/^\d+$/.test(given) && Number.isSafeInteger(index) && index >= 1) return index;
-  throw usageError(`--from ${given} is no place in the log`, 'write earliest, latest, or an index from 1 on');
+  const lowest = text(call, 'topic') === null ? 1 : 0;
+  if (/^\d+$/.test(given) && Number.isSafeInteger(index) && index >= lowest) return index;
+  const where = lowest === 1 ? 'in the log' : 'in a topic';
+  const what = lowest === 1 ? 'an index from 1 on' : 'an offset';
+  throw usageError(`--from ${given} is no place ${where}`, `write earliest, latest, or ${what}`);
 }
 
 function prefixOf(call: Call): string {
