@@ -22,6 +22,14 @@ export function breakagesOf(plan: FaultPlan, scene: Scene): Breakage[] {
     }
     case 'stall':
       return select(plan.nodes, scene).map((node) => ({ kind: 'order', node, spec: { kind: 'stall' } }));
+    case 'disk': {
+      const { delayMs, jitterMs } = plan;
+      return select(plan.nodes, scene).map((node) => order(node, { kind: 'disk-slow', delayMs, jitterMs }));
+    }
+    case 'diskError':
+      return select(plan.nodes, scene).map((node) => order(node, { kind: 'disk-sync-error' }));
+    case 'diskFull':
+      return select(plan.nodes, scene).map((node) => order(node, { kind: 'disk-full' }));
     case 'drop': {
       const { mode, share } = plan;
       return links(plan, scene).map(({ from, to }) => drop(from, to, mode, share));
@@ -58,9 +66,23 @@ export function describeBreakage(breakage: Breakage): string {
 }
 
 function describeSpec(node: string, spec: FaultSpec): string {
-  if (spec.kind === 'stall') return `${node} stands still`;
-  if (spec.kind === 'delay')
-    return `${node} → ${spec.peer}: messages wait ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms`;
+  switch (spec.kind) {
+    case 'stall':
+      return `${node} stands still`;
+    case 'drop':
+      return describeDrop(node, spec);
+    case 'delay':
+      return `${node} → ${spec.peer}: messages wait ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms`;
+    case 'disk-slow':
+      return `${node}: syncs take ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms longer`;
+    case 'disk-sync-error':
+      return `${node}: syncs fail`;
+    case 'disk-full':
+      return `${node}: the disk is full`;
+  }
+}
+
+function describeDrop(node: string, spec: Extract<FaultSpec, { kind: 'drop' }>): string {
   const arrow = { out: '→', in: '←', both: '↔' }[spec.direction];
   if (spec.mode !== 'blackhole') return `${node} ${arrow} ${spec.peer}: connections ${spec.mode}`;
   const share = spec.share === 1 ? 'all messages' : `${Math.round(spec.share * 100)} % of messages`;

@@ -13,7 +13,8 @@ export interface PartitionPlan {
 export type FaultPlan =
   | { readonly kind: 'kill'; readonly nodes: string; readonly signal: 'SIGKILL' | 'SIGTERM' }
   | { readonly kind: 'pause' | 'wipe' | 'flip'; readonly nodes: string }
-  | { readonly kind: 'stall'; readonly nodes: string }
+  | { readonly kind: 'stall' | 'diskError' | 'diskFull'; readonly nodes: string }
+  | { readonly kind: 'disk'; readonly nodes: string; readonly delayMs: number; readonly jitterMs: number }
   | {
       readonly kind: 'drop';
       readonly from: string;

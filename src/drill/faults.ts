@@ -93,6 +93,16 @@ export class FaultDesk {
     return new Set(absent.map(({ record }) => record.node));
   }
 
+  /** A node says why it ends: a disk that fails on request ends it before anybody can ask how often it did. */
+  fatal(node: string, text: string): void {
+    if (!text.includes(ON_REQUEST)) return;
+    for (const { record } of this.#active.values()) {
+      const { breakage } = record;
+      if (record.node === node && breakage.kind === 'order' && breakage.spec.kind.startsWith('disk-'))
+        record.proof ??= { affected: 1, how: `the node ended: ${text}` };
+    }
+  }
+
   /** Breaks several things as one fault. @throws FaultFailedError */
   async applyAll(step: string, breakages: readonly Breakage[], ttlMs: number): Promise<void> {
     this.#groups += 1;
@@ -258,6 +268,8 @@ export class FaultDesk {
 }
 
 const STOP_WAIT_MS = 1000;
+/** How errors of a disk are marked that is sick because somebody asked for it. */
+const ON_REQUEST = 'on request';
 
 function prove(record: FaultRecord, { affected, spec }: FaultState): void {
   if (affected > 0)

@@ -39,7 +39,19 @@ const LINK = strict({
   return z.NEVER;
 });
 
-const FAULT_KEYS = ['kill', 'pause', 'stall', 'wipe', 'flip', 'drop', 'delay', 'partition'] as const;
+const FAULT_KEYS = [
+  'kill',
+  'pause',
+  'stall',
+  'wipe',
+  'flip',
+  'drop',
+  'delay',
+  'partition',
+  'disk',
+  'diskError',
+  'diskFull',
+] as const;
 
 const RAW_FAULT = strict({
   kill: SELECTOR.optional(),
@@ -55,6 +67,10 @@ const RAW_FAULT = strict({
   by: DURATION.default(0),
   partition: z.enum(['isolate', 'halves', 'bridge', 'ring', 'chain', 'one-way']).optional(),
   first: SELECTOR.optional(),
+  disk: SELECTOR.optional(),
+  fsyncDelay: DURATION.default(0),
+  diskError: SELECTOR.optional(),
+  diskFull: SELECTOR.optional(),
   jitter: DURATION.default(0),
   ttl: DURATION.default(DEFAULT_TTL_MS),
 });
@@ -262,10 +278,28 @@ function exactlyOne(value: object, keys: readonly string[], context: z.core.$Ref
 }
 
 function faultPlan(fault: z.output<typeof RAW_FAULT>): FaultPlan {
-  const { kill, signal, drop, mode, loss, delay, by, jitter, partition, first } = fault;
+  const {
+    kill,
+    signal,
+    drop,
+    mode,
+    loss,
+    delay,
+    by,
+    jitter,
+    partition,
+    first,
+    disk,
+    fsyncDelay,
+    diskError,
+    diskFull,
+  } = fault;
   if (kill !== undefined) return { kind: 'kill', nodes: kill, signal };
   if (drop !== undefined) return { kind: 'drop', ...drop, mode, share: loss };
   if (delay !== undefined) return { kind: 'delay', ...delay, delayMs: by, jitterMs: jitter };
+  if (disk !== undefined) return { kind: 'disk', nodes: disk, delayMs: fsyncDelay, jitterMs: jitter };
+  if (diskError !== undefined) return { kind: 'diskError', nodes: diskError };
+  if (diskFull !== undefined) return { kind: 'diskFull', nodes: diskFull };
   if (partition !== undefined)
     return { kind: 'partition', partition: { shape: partition, first: first ?? null } };
   const kind = (['pause', 'wipe', 'flip'] as const).find((each) => fault[each] !== undefined);

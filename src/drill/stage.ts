@@ -107,7 +107,9 @@ export class Stage {
         unsafeMutations,
       },
       {
-        onEvent: () => undefined,
+        onEvent: (node, { code, text }) => {
+          if (code === 'fatal') stage?.desk.fatal(node, text);
+        },
         onEnd: (node, how, wasAsked) => {
           if (!wasAsked) deaths.push({ atMs: options.clock.monotonicMs() - options.zeroMs, node, how });
           stage?.view.touch();

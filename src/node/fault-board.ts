@@ -2,6 +2,7 @@ import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Prng } from '../base/prng.ts';
 import type { NodeId } from '../base/units.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import type { DiskFaults } from './sick-disk.ts';
 import type { FaultOrder, FaultReport, FaultSpec, FaultState } from '../wire/fault-schema.ts';
 
 /** What a fault does to messages. Asked for each one, so quiet boards say so with one flag. */
@@ -49,11 +50,12 @@ const ENDED_KEPT_MAX = 64;
  * What is broken here on request. Each fault ends by itself: the time to live is this node's own timer, so a drill
  * that dies leaves nothing broken behind.
  */
-export class FaultBoard implements LinkFaults {
+export class FaultBoard implements LinkFaults, DiskFaults {
   readonly #parts: FaultBoardParts;
   readonly #active = new Map<string, Fault>();
   readonly #ended: FaultState[] = [];
   #isQuiet = true;
+  #isDiskWell = true;
   #count = 0;
 
   constructor(parts: FaultBoardParts) {
@@ -62,6 +64,10 @@ export class FaultBoard implements LinkFaults {
 
   get isQuiet(): boolean {
     return this.#isQuiet;
+  }
+
+  get isDiskWell(): boolean {
+    return this.#isDiskWell;
   }
 
   get active(): readonly FaultState[] {
@@ -88,7 +94,7 @@ export class FaultBoard implements LinkFaults {
   close(): void {
     for (const fault of this.#active.values()) fault.timer.cancel();
     this.#active.clear();
-    this.#isQuiet = true;
+    this.#settle();
   }
 
   outbound(peer: NodeId): number | null {
@@ -132,6 +138,31 @@ export class FaultBoard implements LinkFaults {
     return false;
   }
 
+  syncDelayMs(): number {
+    let delayMs = 0;
+    for (const fault of this.#active.values()) {
+      if (fault.spec.kind !== 'disk-slow') continue;
+      fault.affected += 1;
+      delayMs = Math.max(delayMs, fault.spec.delayMs + this.#parts.prng.fraction() * fault.spec.jitterMs);
+    }
+    return delayMs;
+  }
+
+  failsSync(): boolean {
+    return this.#strikes('disk-sync-error');
+  }
+
+  isFull(): boolean {
+    return this.#strikes('disk-full');
+  }
+
+  #strikes(kind: FaultSpec['kind']): boolean {
+    const fault = [...this.#active.values()].find(({ spec }) => spec.kind === kind);
+    if (fault === undefined) return false;
+    fault.affected += 1;
+    return true;
+  }
+
   #loses(spec: Extract<FaultSpec, { kind: 'drop' }>): boolean {
     if (spec.mode !== 'blackhole') return spec.mode === 'refuse';
     return spec.share === 1 || this.#parts.prng.chance(spec.share);
@@ -145,7 +176,7 @@ export class FaultBoard implements LinkFaults {
         'FAULT_REFUSED',
         `${this.#active.size} faults are active here already: clear some first`,
       );
-    if (spec.kind !== 'stall' && !parts.isPeer(spec.peer))
+    if ('peer' in spec && !parts.isPeer(spec.peer))
       return errorInfo('FAULT_REFUSED', `${spec.peer} is no other member of this cluster`);
     this.#count += 1;
     const fault: Fault = {
@@ -193,7 +224,9 @@ export class FaultBoard implements LinkFaults {
   }
 
   #settle(): void {
-    this.#isQuiet = [...this.#active.values()].every((fault) => fault.spec.kind === 'stall');
+    const kinds = [...this.#active.values()].map(({ spec }) => spec.kind);
+    this.#isQuiet = !kinds.some((kind) => kind === 'drop' || kind === 'delay');
+    this.#isDiskWell = !kinds.some((kind) => kind.startsWith('disk-'));
   }
 
   #state(fault: Fault): FaultState {
@@ -226,5 +259,11 @@ export function describeFault(spec: FaultSpec): string {
     }
     case 'delay':
       return `holds messages to ${spec.peer} back by ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms`;
+    case 'disk-slow':
+      return `has syncs that take ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms longer`;
+    case 'disk-sync-error':
+      return 'has syncs that fail';
+    case 'disk-full':
+      return 'has a full disk';
   }
 }

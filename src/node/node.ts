@@ -36,6 +36,7 @@ import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';
+import { SickDisk } from './sick-disk.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { openTopics, type TopicsDesk } from './topics/topics-desk.ts';
 import { TurnLoop } from './turn-loop.ts';
@@ -136,16 +137,21 @@ class Node implements DledgerNode {
       onPause: (gapMs) => this.#onPause(gapMs),
       onTurnEnd: () => this.#turnEnd(),
     });
-    this.#storage = openStorage(options, ports, {
-      onDurable: (number) => {
-        this.#loop.enter();
-        this.#backlog.durable(number);
-        if (!this.#isAlive) return;
-        this.#core.persisted(number);
-        this.#noteCommit();
+    const sickDisk = options.allowFaults ? new SickDisk(ports.disk, ports.clock) : null;
+    this.#storage = openStorage(
+      options,
+      { ...ports, disk: sickDisk ?? ports.disk },
+      {
+        onDurable: (number) => {
+          this.#loop.enter();
+          this.#backlog.durable(number);
+          if (!this.#isAlive) return;
+          this.#core.persisted(number);
+          this.#noteCommit();
+        },
+        onFailure: (error) => this.#fail(diskFailure(error)),
       },
-      onFailure: (error) => this.#fail(diskFailure(error)),
-    });
+    );
     this.#journal = new EventJournal(ports.disk, ports.clock, options.dataDirectory);
     this.#watchers = new Watchers({
       clock: ports.clock,
@@ -155,6 +161,7 @@ class Node implements DledgerNode {
     });
     this.#space = new DiskSpace(ports.disk, ports.clock, options.dataDirectory);
     this.#faults = this.#makeFaults();
+    if (sickDisk !== null) sickDisk.faults = this.#faults;
     this.#configuration = this.#storage.configuration;
     this.#machine = this.#storage.machine;
     this.#core = this.#makeCore();

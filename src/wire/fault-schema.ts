@@ -26,7 +26,13 @@ export type FaultSpec =
       readonly share: number;
     }
   /** Messages to a peer leave later, in order, by `delayMs` and up to `jitterMs` more. */
-  | { readonly kind: 'delay'; readonly peer: NodeId; readonly delayMs: number; readonly jitterMs: number };
+  | { readonly kind: 'delay'; readonly peer: NodeId; readonly delayMs: number; readonly jitterMs: number }
+  /** Each sync of the log ends later, by `delayMs` and up to `jitterMs` more. */
+  | { readonly kind: 'disk-slow'; readonly delayMs: number; readonly jitterMs: number }
+  /** Syncs fail. */
+  | { readonly kind: 'disk-sync-error' }
+  /** Whatever is to be written finds no room. */
+  | { readonly kind: 'disk-full' };
 
 /** FAULT: one of these. Answered by a FAULT_REPORT. */
 export type FaultOrder =
@@ -49,7 +55,10 @@ export interface FaultState {
   readonly ttlMs: number;
   /** 0 for one that is over. */
   readonly remainingMs: number;
-  /** Messages that it dropped or held up, connections that it broke or refused, milliseconds that it stalled: proof that it took hold. */
+  /**
+   * Messages that it dropped or held up, connections that it broke or refused, milliseconds that it stalled, syncs and
+   * writes that it made late or let fail: proof that it took hold.
+   */
   readonly affected: number;
 }
 
@@ -75,6 +84,9 @@ export const FAULT_SPEC: z.ZodType<FaultSpec> = z.discriminatedUnion('kind', [
     share: z.number().gt(0).max(1),
   }),
   z.object({ kind: z.literal('delay'), peer: nodeId, delayMs: milliseconds, jitterMs: milliseconds }),
+  z.object({ kind: z.literal('disk-slow'), delayMs: milliseconds, jitterMs: milliseconds }),
+  z.object({ kind: z.literal('disk-sync-error') }),
+  z.object({ kind: z.literal('disk-full') }),
 ]);
 
 const FAULT_ORDER: z.ZodType<FaultOrder> = z.discriminatedUnion('op', [

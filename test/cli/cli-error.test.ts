@@ -33,6 +33,9 @@ describe('the exit status', () => {
       refused: 7,
       notFound: 8,
       unhealthy: 10,
+      drillFailed: 20,
+      drillUnclear: 21,
+      unhealed: 22,
       interrupted: 130,
     });
   });

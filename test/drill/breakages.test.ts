@@ -66,6 +66,17 @@ describe('a fault', () => {
     expect(told(slow)).toEqual(['n1 → n3: messages wait 50 to 70 ms', 'n2 → n3: messages wait 50 to 70 ms']);
   });
 
+  test.each<[FaultPlan, string]>([
+    [{ kind: 'stall', nodes: 'n2' }, 'n2 stands still'],
+    [{ kind: 'disk', nodes: 'n2', delayMs: 300, jitterMs: 50 }, 'n2: syncs take 300 to 350 ms longer'],
+    [{ kind: 'diskError', nodes: 'n2' }, 'n2: syncs fail'],
+    [{ kind: 'diskFull', nodes: 'n2' }, 'n2: the disk is full'],
+    [{ kind: 'wipe', nodes: 'n2' }, 'n2 loses its data'],
+    [{ kind: 'kill', nodes: 'n2', signal: 'SIGTERM' }, 'SIGTERM to n2'],
+  ])('is told in words: %j', (plan, text) => {
+    expect(told(plan)).toEqual([text]);
+  });
+
   test('between any two is between two different ones', () => {
     const any = { kind: 'drop', mode: 'refuse', share: 1, from: '@any', to: '@any', bothWays: true } as const;
     for (let seed = 0; seed < 30; seed += 1)

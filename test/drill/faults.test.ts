@@ -118,6 +118,17 @@ describe('the desk of faults', () => {
     expect(record.proof).toMatchObject({ affected: 3 });
   });
 
+  test('takes the last word of a node for proof that its disk failed as it was asked to', async () => {
+    const desk = world.desk();
+    const spec = { kind: 'disk-sync-error' } as const;
+    const record = await desk.apply('fail', { kind: 'order', node: 'n1', spec }, 5000);
+    desk.fatal('n1', 'the disk failed: sync log: input/output error');
+    desk.fatal('n2', 'the disk failed: sync log: input/output error, on request');
+    expect(record.proof).toBeNull();
+    desk.fatal('n1', 'the disk failed: sync log: input/output error, on request');
+    expect(record.proof).toMatchObject({ affected: 1 });
+  });
+
   test('takes several cuts for one fault, which took hold if anything went through one of them', async () => {
     const desk = world.desk();
     const back: Breakage = { ...DROP, node: 'n2' };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { NodeId } from '../../src/base/units.ts';
+import type { NodeError } from '../../src/node/index.ts';
 import { SimulatedCluster } from '../../src/sim/simulated-cluster.ts';
 import type { FaultReport, FaultSpec } from '../../src/wire/fault-schema.ts';
 import { Driver } from './support/driver.ts';
@@ -8,12 +9,16 @@ import { Driver } from './support/driver.ts';
 
 function start(allowFaults = true): {
   cluster: SimulatedCluster;
+  /** Why nodes ended by themselves, by id. */
+  failures: Map<string, string>;
   leader: string;
   followers: readonly string[];
   add: (id: string, spec: FaultSpec, ttlMs?: number) => FaultReport;
   ask: (id: string, op: 'list' | 'clear') => FaultReport;
 } {
-  const cluster = new SimulatedCluster({ seed: 5, size: 3, node: { allowFaults } });
+  const failures = new Map<string, string>();
+  const onFatal = (id: string, error: NodeError): void => void failures.set(id, error.code);
+  const cluster = new SimulatedCluster({ seed: 5, size: 3, node: { allowFaults }, onFatal });
   cluster.startAll();
   const leader = cluster.runUntilLeader();
   cluster.clock.advanceBy(500);
@@ -25,6 +30,7 @@ function start(allowFaults = true): {
   };
   return {
     cluster,
+    failures,
     leader,
     followers: cluster.followers(),
     add: (id, spec, ttlMs = 1000) => order(id, { op: 'add', spec, ttlMs, owner: 'test' }),
@@ -143,5 +149,35 @@ describe('faults on request', () => {
     expect(ended[0]?.affected).toBeGreaterThanOrEqual(100);
     cluster.clock.advanceBy(1000);
     expect(cluster.group(follower).commitIndex).toBe(cluster.group(cluster.leader() ?? '').commitIndex);
+  });
+
+  test('a leader whose syncs are slow goes on by the others, and hears so when the fault is over', () => {
+    const { cluster, leader, add, ask } = start();
+    const driver = new Driver(cluster);
+    const before = elections(cluster);
+    add(leader, { kind: 'disk-slow', delayMs: 400, jitterMs: 0 }, 2000);
+    const beganMs = cluster.clock.monotonicMs();
+    expect(driver.append(leader, ['slow here, fast there']).value?.index).toBeGreaterThan(0);
+    expect(cluster.clock.monotonicMs() - beganMs).toBeLessThan(400);
+    cluster.clock.advanceBy(2500);
+    const { active, ended } = ask(leader, 'list');
+    expect([active, elections(cluster), cluster.group(leader).role]).toEqual([[], before, 'leader']);
+    expect(ended[0]?.affected).toBeGreaterThan(0);
+    expect(cluster.group(leader).durableIndex).toBe(cluster.group(leader).lastIndex);
+  });
+
+  test.each([
+    ['disk-sync-error', 'DISK_FAILED'],
+    ['disk-full', 'DISK_FULL'],
+  ] as const)('a leader with %s ends and says why, and the others lose nothing', (kind, code) => {
+    const { cluster, failures, leader, followers, add } = start();
+    const driver = new Driver(cluster);
+    const { index } = driver.append(leader, ['before']).value ?? { index: 0 };
+    add(leader, { kind }, 60_000);
+    driver.to(leader).append(['during'], { producerId: 0, epoch: 0, sequence: 0 }, () => undefined);
+    cluster.clock.advanceBy(1500);
+    expect(failures.get(leader)).toBe(code);
+    const next = followers.find((id) => cluster.group(id).role === 'leader') ?? '';
+    expect(cluster.group(next).commitIndex).toBeGreaterThan(index);
   });
 });

@@ -15,7 +15,7 @@ import { ExitCode } from '../exit-code.ts';
 import { describeFault } from '../../node/index.ts';
 import { say, writeAnswer } from '../output.ts';
 
-const KINDS = ['stall', 'drop', 'delay'] as const;
+const KINDS = ['stall', 'drop', 'delay', 'disk-slow', 'disk-sync-error', 'disk-full'] as const;
 
 /** A fault with the node that has it. */
 interface FaultRow extends FaultState {
@@ -66,8 +66,8 @@ export const faultAdd: Command = {
       default: 'blackhole',
     },
     { name: 'share', type: 'number', describe: 'drop: of the messages, above 0 and up to 1', default: 1 },
-    { name: 'delay', type: 'string', describe: 'delay: at least so long', default: '0ms' },
-    { name: 'jitter', type: 'string', describe: 'delay: and up to so much more', default: '0ms' },
+    { name: 'delay', type: 'string', describe: 'delay, disk-slow: at least so long', default: '0ms' },
+    { name: 'jitter', type: 'string', describe: 'delay, disk-slow: and up to so much more', default: '0ms' },
     { name: 'yes', type: 'boolean', describe: 'do it whatever it costs', default: false },
   ],
   examples: [
@@ -80,9 +80,10 @@ export const faultAdd: Command = {
     const status = await survey(call);
     const node = findNode(status, call.positionals.get('node') ?? '');
     const id = node.nodeId ?? '';
-    if (spec.kind === 'stall') {
+    // A failed sync, and a write that finds no room, end the node.
+    if (spec.kind === 'stall' || spec.kind === 'disk-sync-error' || spec.kind === 'disk-full') {
       const radius = blastRadius(status, [id]);
-      confirmRadius(radius, `stall ${id}`, flag(call, 'yes'));
+      confirmRadius(radius, `${spec.kind} at ${id}`, flag(call, 'yes'));
       for (const effect of radius.effects) say(effect);
     }
     const ttlMs = Math.ceil(parseDuration(ttl, 'ttl'));
@@ -145,15 +146,24 @@ function specOf(call: Call): FaultSpec {
       const mode = text(call, 'mode') as 'blackhole' | 'reset' | 'refuse';
       return { kind: 'drop', peer: peerOf(call), direction, mode, share };
     }
-    case 'delay': {
-      const delayMs = parseDuration(text(call, 'delay') ?? '0ms', 'delay');
-      const jitterMs = parseDuration(text(call, 'jitter') ?? '0ms', 'jitter');
-      if (delayMs + jitterMs <= 0) throw usageError('a delay of nothing', 'say how long: --delay 50ms');
-      return { kind: 'delay', peer: peerOf(call), delayMs, jitterMs };
-    }
+    case 'delay':
+      return { kind: 'delay', peer: peerOf(call), ...delayOf(call) };
+    case 'disk-slow':
+      return { kind: 'disk-slow', ...delayOf(call) };
+    case 'disk-sync-error':
+      return { kind: 'disk-sync-error' };
+    case 'disk-full':
+      return { kind: 'disk-full' };
     default:
       throw usageError(`${JSON.stringify(kind)} is no kind of fault`, `choose one of ${KINDS.join(', ')}`);
   }
+}
+
+function delayOf(call: Call): { readonly delayMs: number; readonly jitterMs: number } {
+  const delayMs = parseDuration(text(call, 'delay') ?? '0ms', 'delay');
+  const jitterMs = parseDuration(text(call, 'jitter') ?? '0ms', 'jitter');
+  if (delayMs + jitterMs <= 0) throw usageError('a delay of nothing', 'say how long: --delay 50ms');
+  return { delayMs, jitterMs };
 }
 
 function peerOf(call: Call): Extract<FaultSpec, { kind: 'drop' }>['peer'] {

@@ -1,0 +1,110 @@
+import type { Clock } from '../base/ports/clock.ts';
+import { DiskError, type Disk, type DiskFile, type DirectoryLock } from '../base/ports/disk.ts';
+
+/** What is wrong with the disk on request. Each question counts as having been affected by what it is answered. */
+export interface DiskFaults {
+  /** Nothing is. */
+  readonly isDiskWell: boolean;
+  /** Milliseconds for which the end of a sync is held back. */
+  syncDelayMs(): number;
+  /** Whether the next sync fails. */
+  failsSync(): boolean;
+  /** Whether there is no room. */
+  isFull(): boolean;
+}
+
+/** A disk that can be made slow, failing or full: what a node that allows faults keeps its log on. */
+export class SickDisk implements Disk {
+  /** Nothing is wrong before somebody can say so. */
+  faults: DiskFaults | null = null;
+  readonly #disk: Disk;
+  readonly #clock: Clock;
+
+  constructor(disk: Disk, clock: Clock) {
+    this.#disk = disk;
+    this.#clock = clock;
+  }
+
+  openSync(path: string, mode: 'create' | 'write' | 'read'): DiskFile {
+    if (mode === 'create') this.#needRoom(path);
+    const file = this.#disk.openSync(path, mode);
+    return {
+      path,
+      size: () => file.size(),
+      readSync: (target, position) => file.readSync(target, position),
+      read: (target, position, done) => file.read(target, position, done),
+      writevSync: (chunks, position) => {
+        this.#needRoom(path);
+        file.writevSync(chunks, position);
+      },
+      write: (chunk, position, done) => {
+        const { faults } = this;
+        if (faults?.isDiskWell === false && faults.isFull()) this.#clock.defer(() => done(noRoom(path)));
+        else file.write(chunk, position, done);
+      },
+      datasync: (done) => this.#sync(file, done),
+      datasyncSync: () => file.datasyncSync(),
+      closeSync: () => file.closeSync(),
+    };
+  }
+
+  existsSync(path: string): boolean {
+    return this.#disk.existsSync(path);
+  }
+
+  listSync(path: string): string[] {
+    return this.#disk.listSync(path);
+  }
+
+  mkdirSync(path: string): void {
+    this.#disk.mkdirSync(path);
+  }
+
+  renameSync(from: string, to: string): void {
+    this.#disk.renameSync(from, to);
+  }
+
+  unlinkSync(path: string): void {
+    this.#disk.unlinkSync(path);
+  }
+
+  syncDirectorySync(path: string): void {
+    this.#disk.syncDirectorySync(path);
+  }
+
+  spaceSync(path: string): { readonly freeBytes: number; readonly totalBytes: number } {
+    return this.#disk.spaceSync(path);
+  }
+
+  lockDirectorySync(path: string): DirectoryLock {
+    return this.#disk.lockDirectorySync(path);
+  }
+
+  /** The sync is done in any case and only its end is late: then nothing is left to do when the file is closed meanwhile. */
+  #sync(file: DiskFile, done: (error: DiskError | null) => void): void {
+    const { faults } = this;
+    if (faults === null || faults.isDiskWell) {
+      file.datasync(done);
+      return;
+    }
+    const fails = faults.failsSync();
+    const delayMs = faults.syncDelayMs();
+    file.datasync((error) => {
+      const end = (): void => done(fails ? failedSync(file.path) : error);
+      if (delayMs === 0) end();
+      else this.#clock.setTimer(delayMs, end);
+    });
+  }
+
+  #needRoom(path: string): void {
+    if (this.faults?.isDiskWell === false && this.faults.isFull()) throw noRoom(path);
+  }
+}
+
+function noRoom(path: string): DiskError {
+  return new DiskError('write', path, 'ENOSPC', 'no space left on the device, on request');
+}
+
+function failedSync(path: string): DiskError {
+  return new DiskError('sync', path, 'EIO', 'input/output error, on request');
+}
