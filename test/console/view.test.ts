@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SCREENS } from '../../src/cli/console/keys.ts';
 import { lineWidth, textOf } from '../../src/cli/console/text.ts';
 import { ASCII, UNICODE } from '../../src/cli/console/theme.ts';
-import { FIRST_UI, type UiState } from '../../src/cli/console/ui-state.ts';
+import { FIRST_UI, press, type UiState } from '../../src/cli/console/ui-state.ts';
 import { draw, usableSize } from '../../src/cli/console/view.ts';
 import { Bench, afterFailover, downNode, event, nodeOf } from './support/fixture.ts';
 
@@ -170,7 +170,14 @@ describe('the screen', () => {
     });
     bench.store.setTopics({
       topics: hostile.map((name) => ({ name, queues: 1, records: 1, perSecond: null })),
-      groups: hostile.map((group) => ({ group, topic: group, members: 0, lag: null, perSecond: null })),
+      groups: hostile.map((group) => ({
+        group,
+        topic: group,
+        members: 0,
+        lag: null,
+        perSecond: null,
+        lagPerSecond: null,
+      })),
       error: null,
     });
     for (const screen of SCREENS) {
@@ -188,5 +195,38 @@ describe('the screen', () => {
         );
       }
     }
+  });
+
+  test('topics say when a lag will be zero, and where nobody knows', () => {
+    const bench = afterFailover();
+    const group = (topic: string, lag: number | null, lagPerSecond: number | null) =>
+      ({ group: 'billing', topic, members: 2, lag, perSecond: 10, lagPerSecond }) as const;
+    bench.store.setTopics({
+      topics: Array.from({ length: 30 }, (_, at) => ({
+        name: `t${at}`,
+        queues: 4,
+        records: at,
+        perSecond: null,
+      })),
+      groups: [
+        group('a', 600, -10),
+        group('b', 600, 5),
+        group('c', 600, 0),
+        group('d', 0, 0),
+        group('e', null, null),
+      ],
+      error: null,
+    });
+    const at = (scroll: number): string[] =>
+      draw(bench.model, { ...FIRST_UI, screen: 'topics', scroll }, { columns: 80, rows: 24 }, UNICODE).map(
+        textOf,
+      );
+    const endOf = (topic: string): string | undefined =>
+      / (\S+|1m 00s)\s*│?\s*$/.exec(at(0).find((line) => line.includes(`billing  ${topic} `)) ?? '')?.[1];
+    expect(['a', 'b', 'c', 'd', 'e'].map(endOf)).toEqual(['1m 00s', 'grows', 'stands', UNICODE.none, 'n/a']);
+    expect(at(0).join('\n')).toContain(' t0 ');
+    expect(at(29).join('\n')).toContain(' t29 ');
+    expect(press('down', { ...FIRST_UI, screen: 'topics' }, bench.model).ui.scroll).toBe(1);
+    expect(press('end', { ...FIRST_UI, screen: 'topics' }, bench.model).ui.scroll).toBe(29);
   });
 });

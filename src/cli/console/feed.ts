@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { ClusterWatch, NodeAdmin } from '../../client/index.ts';
 import type { Screen } from './keys.ts';
 import { ConsoleStore } from './store.ts';
+import { TopicsFeed } from './topics-feed.ts';
 
 export interface FeedOptions {
   readonly endpoints: readonly string[];
@@ -18,6 +19,7 @@ const PEEK_ENTRIES = 200;
 export class Feed {
   readonly store: ConsoleStore;
   readonly #watch: ClusterWatch;
+  readonly #topics: TopicsFeed;
   readonly #timer: NodeJS.Timeout;
   #screen: Screen = 'overview';
   #isPeeking = false;
@@ -42,6 +44,7 @@ export class Feed {
         onForgotten: (address) => store.onForgotten(address),
       },
     );
+    this.#topics = new TopicsFeed(endpoints, (topics) => store.setTopics(topics));
     this.#timer = setInterval(() => void this.#peek(), PEEK_EVERY_MS);
   }
 
@@ -49,11 +52,13 @@ export class Feed {
   shows(screen: Screen): void {
     if (screen === this.#screen) return;
     this.#screen = screen;
+    this.#topics.shows(screen === 'topics');
     void this.#peek();
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#topics.close();
     this.#watch.close();
     this.store.close();
   }

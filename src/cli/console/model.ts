@@ -59,7 +59,10 @@ export interface GroupRow {
   readonly members: number;
   /** Null where a queue has no position yet. */
   readonly lag: number | null;
+  /** Read. */
   readonly perSecond: number | null;
+  /** By which the lag grows; below 0 it shrinks. */
+  readonly lagPerSecond: number | null;
 }
 
 export interface Topics {

@@ -177,6 +177,13 @@ function moved(
     const next = ui.selected + (typeof by === 'number' ? by : step[by]);
     return { selected: Math.max(0, Math.min(last, next)) };
   }
+  if (ui.screen === 'topics') {
+    // A list, and no stream: it begins at the top.
+    const last = Math.max(0, (model.topics?.topics.length ?? 0) - 1);
+    const step = { first: -last, last, pageUp: -PAGE_ROWS, pageDown: PAGE_ROWS };
+    const next = ui.scroll + (typeof by === 'number' ? by : step[by]);
+    return { scroll: Math.max(0, Math.min(last, next)) };
+  }
   const step = {
     first: Number.MAX_SAFE_INTEGER,
     last: -Number.MAX_SAFE_INTEGER,

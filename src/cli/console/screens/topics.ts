@@ -1,3 +1,4 @@
+import type { GroupRow } from '../model.ts';
 import { count, span } from '../numbers.ts';
 import { panel, table, type Column } from '../panel.ts';
 import { line, segment, type Line } from '../text.ts';
@@ -23,10 +24,7 @@ const GROUPS: readonly Column[] = [
 export function drawTopics({ model, ui, columns, rows, glyphs }: Canvas): Line[] {
   const { topics } = model;
   if (topics === null || topics.error !== null) {
-    const text =
-      topics === null
-        ? ' the nodes of this version serve no topics yet: all records are in the raw log (3)'
-        : ` unknown: ${topics.error ?? ''}`;
+    const text = topics === null ? ' asking the leader' : ` unknown: ${topics.error ?? ''}`;
     return panel({ title: 'Topics and groups', rows: [line(segment(text, 'dim'))] }, columns, rows, glyphs);
   }
   const groupsHeight = Math.min(topics.groups.length + 3, Math.max(3, Math.floor(rows / 2)));
@@ -43,14 +41,17 @@ export function drawTopics({ model, ui, columns, rows, glyphs }: Canvas): Line[]
     line(count(group.members)),
     line(segment(count(group.lag, 'n/a'), (group.lag ?? 0) > 100_000 ? 'warn' : 'plain')),
     line(count(group.perSecond)),
-    line(toZero(group.lag, group.perSecond, glyphs.none)),
+    line(segment(toZero(group, glyphs.none), (group.lagPerSecond ?? 0) > 0 ? 'warn' : 'plain')),
   ]);
   return [
     ...panel(
       {
         title: 'Topics',
         note: `${topics.topics.length}`,
-        rows: scrolled(table(TOPICS, topicRows, columns - 2), ui.scroll),
+        rows: scrolled(
+          table(TOPICS, topicRows, columns - 2),
+          Math.min(ui.scroll, Math.max(0, topicRows.length - 1)),
+        ),
       },
       columns,
       topicsHeight,
@@ -74,8 +75,11 @@ function scrolled(rows: readonly Line[], by: number): Line[] {
   return [...rows.slice(0, 1), ...rows.slice(1 + by)];
 }
 
-function toZero(lag: number | null, perSecond: number | null, none: string): string {
+/** By how fast the lag shrinks: what comes meanwhile has to be read too. */
+function toZero({ lag, lagPerSecond }: GroupRow, none: string): string {
   if (lag === null) return 'n/a';
   if (lag === 0) return none;
-  return perSecond === null || perSecond <= 0 ? '?' : span((lag / perSecond) * 1000);
+  if (lagPerSecond === null) return '?';
+  if (lagPerSecond > 0) return 'grows';
+  return lagPerSecond === 0 ? 'stands' : span((lag / -lagPerSecond) * 1000);
 }
