@@ -32,6 +32,7 @@ export interface Outcome {
 const FOUNDED_TIMEOUT_MS = 30_000;
 const CONVERGED_TIMEOUT_MS = 30_000;
 const SETTLE_TIMEOUT_MS = 10_000;
+const STEADY_ATTEMPTS = 3;
 const FOREVER_MS = 2 ** 31;
 /** Closed loops have no rate to be held against. */
 const CLOSED_LOOP_FLOOR = 1;
@@ -97,42 +98,55 @@ export class DrillRun {
     return false;
   }
 
-  /** Loads the cluster while nothing is broken: what follows is held against that. */
+  /**
+   * Loads the cluster while nothing is broken: what follows is held against that. Processes that have just started, on a
+   * machine that has other things to do, get a second and a third chance to be steady.
+   */
   async #steady(): Promise<boolean> {
-    const { view, workload, measurements, recorder, signal } = this.#stage;
-    const { steady, load } = this.#drill;
+    const { workload, signal } = this.#stage;
     this.#phase = 'steady';
-    this.#say(`load for ${steady.forMs} ms, with nothing broken`);
     workload.start(this.#stage.firstIndex);
-    const first = view.until(() => measurements.acked > 0, SETTLE_TIMEOUT_MS, signal);
-    if (!(await first) && !signal.aborted) this.#doubts.push('no acknowledgement before anything was broken');
+    let why: string[] = [];
+    for (let attempt = 1; attempt <= STEADY_ATTEMPTS && !signal.aborted; attempt += 1) {
+      const again = attempt === 1 ? '' : `, again: ${why.join('; ')}`;
+      this.#say(`load for ${this.#drill.steady.forMs} ms, with nothing broken${again}`);
+      why = await this.#unsteady();
+      if (why.length === 0) return !signal.aborted;
+    }
+    this.#doubts.push(...why.map((each) => `before anything was broken ${each}`));
+    return false;
+  }
+
+  /** @returns what was not as it should be, for so long as the script says. */
+  async #unsteady(): Promise<string[]> {
+    const { view, measurements, recorder, signal } = this.#stage;
+    const { steady, load } = this.#drill;
+    const errors = (): number => recorder.failed + recorder.unknown;
+    const [ackedBefore, errorsBefore] = [measurements.acked, errors()];
+    const first = await view.until(() => measurements.acked > ackedBefore, SETTLE_TIMEOUT_MS, signal);
+    if (!first) return ['nothing was acknowledged'];
     this.#steadyMs = this.#stage.nowMs();
     this.#steadyTerm = view.term;
     await this.#stage.pause(steady.forMs);
-    const { lag } = steady;
-    if (
-      lag !== null &&
-      !(await view.until(() => view.lag !== null && holds(lag, view.lag), SETTLE_TIMEOUT_MS, signal))
-    )
-      this.#doubts.push(
-        `before anything was broken the lag was ${view.lag ?? 'unknown'}, expected ${lag.text}`,
-      );
+    const why: string[] = [];
+    const { lag, errorRate } = steady;
+    const isClose = (): boolean => lag === null || (view.lag !== null && holds(lag, view.lag));
+    if (lag !== null && !(await view.until(isClose, SETTLE_TIMEOUT_MS, signal)))
+      why.push(`the lag was ${view.lag ?? 'unknown'}, expected ${lag.text}`);
     const rate = measurements.rateBetween(this.#steadyMs, this.#stage.nowMs());
     const floor = load.rate === null ? CLOSED_LOOP_FLOOR : load.rate * load.floor;
     if (rate < floor)
-      this.#doubts.push(
-        `before anything was broken ${rate.toFixed(0)} records a second were acknowledged, at least ${floor.toFixed(0)} are needed`,
+      why.push(
+        `${rate.toFixed(0)} records a second were acknowledged, at least ${floor.toFixed(0)} are needed`,
       );
     if (steady.leaderStable && view.term !== this.#steadyTerm)
-      this.#doubts.push(`before anything was broken the term went from ${this.#steadyTerm} to ${view.term}`);
-    const answers = measurements.acked + recorder.failed + recorder.unknown;
-    const errorRate = answers === 0 ? 0 : (recorder.failed + recorder.unknown) / answers;
-    if (steady.errorRate !== null && !holds(steady.errorRate, errorRate))
-      this.#doubts.push(
-        `before anything was broken ${showAmount(errorRate, 'share')} of the answers were errors, expected ${steady.errorRate.text}`,
-      );
+      why.push(`the term went from ${this.#steadyTerm} to ${view.term}`);
+    const failed = errors() - errorsBefore;
+    const share = failed / Math.max(1, failed + measurements.acked - ackedBefore);
+    if (errorRate !== null && !holds(errorRate, share))
+      why.push(`${showAmount(share, 'share')} of the answers were errors, expected ${errorRate.text}`);
     this.#steadyTerm = view.term;
-    return this.#doubts.length === 0 && !signal.aborted;
+    return why;
   }
 
   async #runSteps(): Promise<void> {

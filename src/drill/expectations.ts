@@ -160,6 +160,7 @@ function silencesOf({ except, during }: Expectation, findings: Findings, atLeast
   const excused = faultWindows(findings, (step) => except.includes(step));
   const faults = faultWindows(findings);
   return findings.measurements.silences(atLeastMs).filter((silence) => {
+    if (silence.toMs <= findings.steadyMs) return false;
     if (excused.some((window) => overlaps(window, silence))) return false;
     const isOnFault = faults.some((window) => overlaps(window, silence));
     return during === 'all' || isOnFault === (during === 'on-fault');
