@@ -96,9 +96,11 @@ export class FaultDesk {
   /** A node says why it ends: a disk that fails on request ends it before anybody can ask how often it did. */
   fatal(node: string, text: string): void {
     if (!text.includes(ON_REQUEST)) return;
-    for (const { record } of this.#active.values()) {
+    for (const record of this.records) {
+      // Its last word may be here before its answer to the order.
+      if (record.node !== node || record.healedMs !== null) continue;
       const { breakage } = record;
-      if (record.node === node && breakage.kind === 'order' && breakage.spec.kind.startsWith('disk-'))
+      if (breakage.kind === 'order' && breakage.spec.kind.startsWith('disk-'))
         record.proof ??= { affected: 1, how: `the node ended: ${text}` };
     }
   }

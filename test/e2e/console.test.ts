@@ -99,6 +99,25 @@ describe('the console', () => {
     );
   });
 
+  test('runs a drill on nodes of its own, and says what came of it and where the report is', async () => {
+    const console_ = open([], { columns: 120, rows: 40 });
+    await console_.until(isWhole);
+    console_.type('6');
+    await console_.until((text) => text.includes('▸ all-killed'));
+    console_.type('S');
+    await console_.until((text) => text.includes('Start all-killed?'));
+    console_.type('y');
+    await console_.until((text) => text.includes('all-killed runs') && text.includes('with nothing broken'));
+    const screen = await console_.until((text) => text.includes('PASS  all-killed'));
+    expect(screen).toContain('no-loss: acked.missing = 0');
+    const runs = fs.readdirSync(path.join(cluster.directory, '.dledger/drills'));
+    expect(runs).toHaveLength(1);
+    const [run_ = ''] = runs;
+    expect(fs.readdirSync(path.join(cluster.directory, '.dledger/drills', run_))).toContain('report.html');
+    console_.type('q');
+    expect(await console_.exited).toMatchObject({ exitCode: 0 });
+  });
+
   test('says who leads, why, and how long nobody did, when the leader is killed', async () => {
     const console_ = open();
     await console_.until(isWhole);

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { Drill } from '../../drill/drill.ts';
 import type { DrillProgress } from '../../drill/drill-run.ts';
 import { JOURNAL_NAME, parseJournal } from '../../drill/journal-file.ts';
@@ -10,17 +10,19 @@ import { comparePage, htmlReport } from '../../drill/reports/html.ts';
 import { junitReport } from '../../drill/reports/junit.ts';
 import { terminalReport } from '../../drill/reports/terminal.ts';
 import { runDrill } from '../../drill/run-drill.ts';
-import { DrillScriptError, parseDrill } from '../../drill/script.ts';
-import { suggest } from '../../base/suggest.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { flag, number, text, type Call, type Command, type Flag, type Positional } from '../command.ts';
+import {
+  DRILL_EXTENSION,
+  DRILL_LIBRARY,
+  drillNames,
+  freshDrillDirectory,
+  readDrill,
+} from '../drill-library.ts';
 import { ExitCode } from '../exit-code.ts';
-import { DRILLS_NAME, defaultDirectory } from '../local-cluster.ts';
 import { say, writeAnswer, writeOut } from '../output.ts';
 import { printable } from '../printable.ts';
 
-const LIBRARY = fileURLToPath(new URL('../../../drills', import.meta.url));
-const EXTENSION = '.yaml';
 /** What a new script begins as. */
 const TEMPLATE = 'leader-kill';
 
@@ -42,7 +44,7 @@ export const drillList: Command = {
   isClient: false,
   flags: [],
   run: async (call) => {
-    const drills = libraryNames().map((name) => read(name));
+    const drills = drillNames().map(readDrill);
     await writeAnswer(
       {
         kind: 'Drills',
@@ -63,7 +65,7 @@ export const drillValidate: Command = {
   positionals: [SCRIPT],
   flags: [],
   run: async (call) => {
-    await showPlan(call, read(call.positionals.get('drill') ?? ''));
+    await showPlan(call, readDrill(call.positionals.get('drill') ?? ''));
     return ExitCode.ok;
   },
 };
@@ -94,7 +96,7 @@ export const drillRun: Command = {
   examples: [['$0 drill run leader-kill', 'kill a leader under load, in a cluster that is made for it']],
   run: async (call) => {
     const name = call.positionals.get('drill') ?? '';
-    const drill = read(name);
+    const drill = readDrill(name);
     const target = text(call, 'target');
     if (flag(call, 'dry-run')) {
       await showPlan(call, drill);
@@ -110,7 +112,7 @@ export const drillRun: Command = {
         },
       );
     }
-    const directory = path.resolve(text(call, 'out') ?? freshDirectory(drill.name, call.now()));
+    const directory = path.resolve(text(call, 'out') ?? freshDrillDirectory(drill.name, call.now()));
     const journal = await run(drill, directory, target, number(call, 'seed'));
     await report(call, journal);
     say(`journal: ${path.join(directory, JOURNAL_NAME)}`);
@@ -163,10 +165,10 @@ export const drillNew: Command = {
     const name = call.positionals.get('name') ?? '';
     if (!/^[a-z0-9][a-z0-9-]*$/.test(name))
       throw usageError(`${JSON.stringify(name)} is no name for a drill`);
-    const file = `${name}${EXTENSION}`;
+    const file = `${name}${DRILL_EXTENSION}`;
     if (fs.existsSync(file)) throw new CliError('EXISTS', ExitCode.notFound, `${file} is there already`);
-    const template = fs.readFileSync(path.join(LIBRARY, `${TEMPLATE}${EXTENSION}`), 'utf8');
-    const schema = `# yaml-language-server: $schema=${pathToFileURL(path.join(LIBRARY, 'drill.schema.json')).href}\n`;
+    const template = fs.readFileSync(path.join(DRILL_LIBRARY, `${TEMPLATE}${DRILL_EXTENSION}`), 'utf8');
+    const schema = `# yaml-language-server: $schema=${pathToFileURL(path.join(DRILL_LIBRARY, 'drill.schema.json')).href}\n`;
     fs.writeFileSync(file, schema + template.replace(`name: ${TEMPLATE}`, `name: ${name}`));
     await writeAnswer({ kind: 'DrillMade', data: { file }, table: () => [[file]] }, call.format, call.now());
     say(`run it with: dledger drill run ${file}`);
@@ -270,28 +272,6 @@ function exitOf({ verdict, unhealed }: Journal): number {
   return verdict === 'fail' ? ExitCode.drillFailed : ExitCode.drillUnclear;
 }
 
-/** A file, or by its name one of the library. @throws CliError */
-function read(name: string): Drill {
-  const isFile = name.includes('/') || name.endsWith(EXTENSION) || fs.existsSync(name);
-  const file = isFile ? name : path.join(LIBRARY, `${name}${EXTENSION}`);
-  let script: string;
-  try {
-    script = fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    const meant = isFile ? null : suggest(name, libraryNames());
-    throw new CliError('NOT_FOUND', ExitCode.notFound, `there is no drill ${name}`, {
-      next: meant === null ? '`dledger drill list` shows those of the library' : `did you mean ${meant}?`,
-      cause: error,
-    });
-  }
-  try {
-    return parseDrill(script, file);
-  } catch (error) {
-    if (error instanceof DrillScriptError) throw usageError(error.message, error.hint ?? undefined);
-    throw error;
-  }
-}
-
 /** @param given a journal, or the directory that it lies in. @throws CliError */
 function readJournal(given: string): Journal {
   const isDirectory = fs.existsSync(given) && fs.statSync(given).isDirectory();
@@ -310,17 +290,4 @@ function readJournal(given: string): Journal {
   } catch (error) {
     throw usageError(`${file} is no journal of a drill: ${(error as Error).message}`);
   }
-}
-
-function libraryNames(): string[] {
-  return fs
-    .readdirSync(LIBRARY)
-    .filter((file) => file.endsWith(EXTENSION))
-    .map((file) => file.slice(0, -EXTENSION.length))
-    .sort();
-}
-
-function freshDirectory(name: string, now: Date): string {
-  const stamp = now.toISOString().slice(0, 19).replaceAll(':', '').replace('T', '-');
-  return path.join(defaultDirectory(), DRILLS_NAME, `${stamp}-${name}`);
 }

@@ -25,14 +25,20 @@ export type Order =
   | { readonly do: 'transfer'; readonly target: string | null }
   | { readonly do: 'pause' | 'resume' | 'kill' | 'restart'; readonly node: string; readonly address: string }
   | { readonly do: 'isolate'; readonly node: string; readonly ttlMs: number }
-  | { readonly do: 'heal-all' };
+  | { readonly do: 'heal-all' }
+  /** Not done to the cluster that is shown. */
+  | { readonly do: 'drill'; readonly name: string };
 
 /** Longer than any election takes, short enough to be forgotten without harm. */
 const CUT_TTL_MS = 10_000;
 const PAUSE_TTL_MS = 10_000;
 
 /** The plan for an action on the selected node, or why it cannot be done now. */
-export function plan(action: ActionName, model: ConsoleModel, selected: ConsoleNode | null): Plan | string {
+export function plan(
+  action: Exclude<ActionName, 'drill'>,
+  model: ConsoleModel,
+  selected: ConsoleNode | null,
+): Plan | string {
   if (action === 'faults') return 'the faults are listed on the node screen';
   if (model.isReadOnly && action !== 'heal-all') return 'this console is read-only (--read-only)';
   switch (action) {
@@ -48,6 +54,26 @@ export function plan(action: ActionName, model: ConsoleModel, selected: ConsoleN
     case 'restart':
       return selected === null ? 'no node is selected' : onNode(action, model, selected);
   }
+}
+
+/** The plan to run a drill by its place in the list, or why it cannot be run now. */
+export function planDrill({ drills, isReadOnly }: ConsoleModel, at: number): Plan | string {
+  if (isReadOnly) return 'this console is read-only (--read-only)';
+  if (drills?.run?.verdict === null) return `${drills.run.name} runs: one drill at a time`;
+  const drill = drills?.library[at];
+  if (drill === undefined) return 'no drill is selected';
+  return {
+    action: 'drill',
+    title: `Start ${drill.name}?`,
+    effects: [
+      'on nodes of its own, on this machine, for some seconds',
+      'this cluster is not touched, but the machine gets busy',
+    ],
+    confirmation: 'yes',
+    word: '',
+    command: `drill run ${drill.name}`,
+    order: { do: 'drill', name: drill.name },
+  };
 }
 
 function transfer(model: ConsoleModel, selected: ConsoleNode | null): Plan | string {

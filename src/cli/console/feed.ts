@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { ClusterWatch, NodeAdmin } from '../../client/index.ts';
 import type { Screen } from './keys.ts';
 import { ConsoleStore } from './store.ts';
+import { DrillsFeed } from './drills-feed.ts';
 import { TopicsFeed } from './topics-feed.ts';
 
 export interface FeedOptions {
@@ -20,6 +21,7 @@ export class Feed {
   readonly store: ConsoleStore;
   readonly #watch: ClusterWatch;
   readonly #topics: TopicsFeed;
+  readonly #drills: DrillsFeed;
   readonly #timer: NodeJS.Timeout;
   #screen: Screen = 'overview';
   #isPeeking = false;
@@ -45,6 +47,7 @@ export class Feed {
       },
     );
     this.#topics = new TopicsFeed(endpoints, (topics) => store.setTopics(topics));
+    this.#drills = new DrillsFeed((drills) => store.setDrills(drills));
     this.#timer = setInterval(() => void this.#peek(), PEEK_EVERY_MS);
   }
 
@@ -53,11 +56,18 @@ export class Feed {
     if (screen === this.#screen) return;
     this.#screen = screen;
     this.#topics.shows(screen === 'topics');
+    if (screen === 'drills') this.#drills.list();
     void this.#peek();
+  }
+
+  /** Runs a drill of the library beside what is shown. @returns what to tell when it is over. */
+  async drill(name: string): Promise<string> {
+    return this.#drills.run(name);
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#drills.close();
     this.#topics.close();
     this.#watch.close();
     this.store.close();

@@ -1,5 +1,5 @@
 /** Screens, in the order of their digits. */
-export const SCREENS = ['overview', 'node', 'log', 'topics', 'events'] as const;
+export const SCREENS = ['overview', 'node', 'log', 'topics', 'events', 'drills'] as const;
 export type Screen = (typeof SCREENS)[number];
 
 export const SCREEN_TITLES: Readonly<Record<Screen, string>> = {
@@ -8,6 +8,7 @@ export const SCREEN_TITLES: Readonly<Record<Screen, string>> = {
   log: 'Log',
   topics: 'Topics',
   events: 'Events',
+  drills: 'Drills',
 };
 
 /** What a key asks for. */
@@ -36,7 +37,8 @@ export type ActionName =
   | 'kill'
   | 'restart'
   | 'faults'
-  | 'heal-all';
+  | 'heal-all'
+  | 'drill';
 
 export interface KeyBinding {
   /** As `keyName` writes it. The first is the one that the footer shows. */
@@ -142,6 +144,13 @@ export const KEYS: readonly KeyBinding[] = [
     label: 'export',
     describe: 'write the events shown to a file',
     screens: ['events'],
+  },
+  {
+    keys: ['S'],
+    intent: { type: 'action', action: 'drill' },
+    label: 'start',
+    describe: 'start the selected drill, on nodes of its own',
+    screens: ['drills'],
   },
   { keys: [':'], intent: { type: 'palette' }, label: 'cmd', describe: 'type a command', screens: null },
   { keys: ['a'], intent: { type: 'menu' }, label: 'actions', describe: 'choose an action', screens: null },

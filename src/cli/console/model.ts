@@ -72,6 +72,29 @@ export interface Topics {
   readonly error: string | null;
 }
 
+export interface DrillRow {
+  readonly name: string;
+  readonly hypothesis: string;
+}
+
+/** The drill that runs, or ran last. */
+export interface DrillView {
+  readonly name: string;
+  /** What it did so far, the newest last. */
+  readonly lines: readonly string[];
+  /** Null while it runs. */
+  readonly verdict: { readonly text: string; readonly isGood: boolean } | null;
+  /** Empty while it runs. */
+  readonly expectations: readonly { readonly text: string; readonly isGood: boolean }[];
+  /** Where its report is. */
+  readonly report: string | null;
+}
+
+export interface Drills {
+  readonly library: readonly DrillRow[];
+  readonly run: DrillView | null;
+}
+
 /** Everything that is shown, at one moment. */
 export interface ConsoleModel {
   readonly cluster: string;
@@ -92,6 +115,7 @@ export interface ConsoleModel {
   readonly electionsLastHour: number;
   readonly tail: LogTail | null;
   readonly topics: Topics | null;
+  readonly drills: Drills | null;
   readonly isReadOnly: boolean;
   /** Unix milliseconds. */
   readonly nowMs: number;

@@ -10,7 +10,7 @@ const TIMEOUT_MS = 5000;
 const STALL_TTL_MS = 10_000;
 
 /** Does what was confirmed, by the same ways as the commands do. @returns what came of it, in one line. */
-export async function carryOut(order: Order, model: ConsoleModel): Promise<string> {
+export async function carryOut(order: Exclude<Order, { do: 'drill' }>, model: ConsoleModel): Promise<string> {
   switch (order.do) {
     case 'transfer':
       return transfer(order.target, model);

@@ -26,7 +26,10 @@ export async function runApp(feed: Feed, glyphs: Glyphs, isOver: Promise<void> |
         return exported(effect.events);
       case 'carry-out':
         try {
-          return { text: await carryOut(effect.plan.order, store.snapshot()), isBad: false };
+          const { order } = effect.plan;
+          const text =
+            order.do === 'drill' ? await feed.drill(order.name) : await carryOut(order, store.snapshot());
+          return { text, isBad: false };
         } catch (error) {
           return { text: (error as Error).message, isBad: true };
         }

@@ -7,6 +7,7 @@ import {
   type ClusterEvent,
   type ConsoleModel,
   type ConsoleNode,
+  type Drills,
   type LogTail,
   type Sample,
   type Topics,
@@ -43,6 +44,7 @@ export class ConsoleStore {
   #history: Sample[] = [];
   #tail: LogTail | null = null;
   #topics: Topics | null = null;
+  #drills: Drills | null = null;
   #model: ConsoleModel;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #cancelPublish: (() => void) | null = null;
@@ -93,6 +95,11 @@ export class ConsoleStore {
 
   setTopics(topics: Topics): void {
     this.#topics = topics;
+    this.#changed(false);
+  }
+
+  setDrills(drills: Drills): void {
+    this.#drills = drills;
     this.#changed(false);
   }
 
@@ -189,6 +196,7 @@ export class ConsoleStore {
       electionsLastHour: electionsSince(this.#events, unixMs - HOUR_MS),
       tail: this.#tail,
       topics: this.#topics,
+      drills: this.#drills,
       isReadOnly: this.#options.isReadOnly,
       nowMs: unixMs,
     };

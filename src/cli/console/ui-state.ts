@@ -1,4 +1,4 @@
-import { plan, type Plan } from './actions.ts';
+import { plan, planDrill, type Plan } from './actions.ts';
 import {
   KEYS,
   SCREENS,
@@ -177,9 +177,11 @@ function moved(
     const next = ui.selected + (typeof by === 'number' ? by : step[by]);
     return { selected: Math.max(0, Math.min(last, next)) };
   }
-  if (ui.screen === 'topics') {
+  if (ui.screen === 'topics' || ui.screen === 'drills') {
     // A list, and no stream: it begins at the top.
-    const last = Math.max(0, (model.topics?.topics.length ?? 0) - 1);
+    const { topics, drills } = model;
+    const length = ui.screen === 'topics' ? topics?.topics.length : drills?.library.length;
+    const last = Math.max(0, (length ?? 0) - 1);
     const step = { first: -last, last, pageUp: -PAGE_ROWS, pageDown: PAGE_ROWS };
     const next = ui.scroll + (typeof by === 'number' ? by : step[by]);
     return { scroll: Math.max(0, Math.min(last, next)) };
@@ -198,7 +200,10 @@ function moved(
 
 function act(action: ActionName, ui: UiState, model: ConsoleModel): Update {
   if (action === 'faults') return { ui: { ...ui, screen: 'node' }, effect: null };
-  const planned = plan(action, model, selectedNode(ui, model));
+  if (action === 'drill' && ui.screen !== 'drills')
+    return { ui: { ...ui, screen: 'drills', scroll: 0, held: null }, effect: null };
+  const planned =
+    action === 'drill' ? planDrill(model, ui.scroll) : plan(action, model, selectedNode(ui, model));
   if (typeof planned === 'string')
     return { ui: { ...ui, overlay: null, message: { text: planned, isBad: true } }, effect: null };
   if (planned.confirmation === 'none')

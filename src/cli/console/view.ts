@@ -1,6 +1,7 @@
 import { KEYS, SCREENS, SCREEN_TITLES, type KeyBinding, type Screen } from './keys.ts';
 import type { ConsoleModel } from './model.ts';
 import { span } from './numbers.ts';
+import { drawDrills } from './screens/drills.ts';
 import { drawEvents } from './screens/events.ts';
 import type { DrawScreen } from './screens/frame.ts';
 import { drawLog } from './screens/log.ts';
@@ -24,6 +25,7 @@ const DRAW: Readonly<Record<Screen, DrawScreen>> = {
   log: drawLog,
   topics: drawTopics,
   events: drawEvents,
+  drills: drawDrills,
 };
 
 export interface Size {
