@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Clock } from '../base/ports/clock.ts';
 import { Prng } from '../base/prng.ts';
-import { Client, NodeAdmin, type ClusterStatus } from '../client/index.ts';
+import { Client, NodeAdmin, type ClusterStatus, type GroupStatus } from '../client/index.ts';
 import { ClusterView } from './cluster-view.ts';
 import type { Drill } from './drill.ts';
 import { FaultDesk } from './faults.ts';
@@ -166,15 +166,20 @@ export class Stage {
   }
 
   /**
-   * Waits until every node has applied all that the leader has, by what they say when asked at that moment.
+   * Waits until every node has applied all that the leader has now, by what they say when they are asked: others may write
+   * on meanwhile.
    * @returns what all of them have then; null where it is not so in time.
    */
   async converged(timeoutMs: number): Promise<{ readonly commitIndex: number } | null> {
     const endMs = this.clock.monotonicMs() + timeoutMs;
+    let term: number | null = null;
+    let commitIndex = 0;
     for (;;) {
       const status = await this.client.status({ timeoutMs: STATUS_TIMEOUT_MS });
-      const commitIndex = agreedIndex(status, this.ids);
-      if (commitIndex !== null) return { commitIndex };
+      const leader = groupsOf(status).find(({ nodeId }) => nodeId === status.leaderId);
+      // What a leader of the past had in its log may have gone with it.
+      if (leader !== undefined && leader.term !== term) ({ term, lastIndex: commitIndex } = leader);
+      if (leader !== undefined && haveAll(status, this.ids, commitIndex)) return { commitIndex };
       if (this.clock.monotonicMs() >= endMs) return null;
       await this.view.until(() => false, CONVERGED_EVERY_MS);
     }
@@ -193,15 +198,13 @@ export class Stage {
 const STATUS_TIMEOUT_MS = 1000;
 const CONVERGED_EVERY_MS = 50;
 
-function agreedIndex({ leaderId, nodes }: ClusterStatus, ids: readonly string[]): number | null {
-  const groups = nodes.map(({ status }) => status?.groups[0]);
-  const leader = nodes.find(({ nodeId }) => nodeId === leaderId)?.status?.groups[0];
-  if (leader === undefined || nodes.length < ids.length) return null;
-  const { lastIndex } = leader;
-  const isAgreed = groups.every(
-    (group) => group?.appliedIndex === lastIndex && group.commitIndex === lastIndex,
-  );
-  return isAgreed ? lastIndex : null;
+function groupsOf({ nodes }: ClusterStatus): readonly (GroupStatus & { readonly nodeId: string | null })[] {
+  return nodes.flatMap(({ nodeId, status }) => (status?.groups ?? []).map((group) => ({ ...group, nodeId })));
+}
+
+function haveAll(status: ClusterStatus, ids: readonly string[], index: number): boolean {
+  const groups = groupsOf(status);
+  return groups.length >= ids.length && groups.every((group) => group.appliedIndex >= index);
 }
 
 function planOf({ load }: Drill, tag: string): ConstructorParameters<typeof Workload>[0] {
