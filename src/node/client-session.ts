@@ -33,11 +33,13 @@ import {
   type FaultReport,
 } from '../wire/fault-schema.ts';
 import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
+import type { Hello } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { decodePeek, encodePeeked, type Peek, type Peeked } from '../wire/peek-schema.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { decodeGetEvents, decodeWatch, encodeEvents } from '../wire/watch-schema.ts';
 import type { AppendPath, AppendWaiter } from './append-path.ts';
+import type { Forwarder, ForwardingClient } from './forwarding/forwarder.ts';
 import type { EventJournal } from './event-journal.ts';
 import type { InboundConnection, InboundOwner } from './inbound.ts';
 import type { ReadPath, ReadWaiter } from './read-path.ts';
@@ -49,6 +51,7 @@ export interface SessionServices {
   readonly appends: AppendPath;
   readonly reads: ReadPath;
   readonly topics: TopicsDesk;
+  readonly forwarder: Forwarder;
   /** The node is on its way out: nothing new is taken. */
   readonly stopping: () => boolean;
   readonly mutations: Mutations;
@@ -64,8 +67,11 @@ export interface SessionServices {
 }
 
 /** One connection of a client or an operator. Answers are queued and leave in one write at the end of the turn. */
-export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, FetchWaiter, WatcherSink {
+export class ClientSession
+  implements InboundOwner, AppendWaiter, ReadWaiter, FetchWaiter, WatcherSink, ForwardingClient
+{
   readonly bodyBytesMax: number = LIMITS.clientFrameBytesMax;
+  readonly goesItself: boolean;
   readonly #connection: InboundConnection;
   readonly #services: SessionServices;
   #isDirty = false;
@@ -74,7 +80,8 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Fe
   /** Those of batches for topics. */
   #produced: ProduceResult[] = [];
 
-  constructor(connection: InboundConnection, services: SessionServices) {
+  constructor(hello: Hello, connection: InboundConnection, services: SessionServices) {
+    this.goesItself = hello.redirects || hello.forwarded;
     this.#connection = connection;
     this.#services = services;
   }
@@ -95,6 +102,10 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Fe
       );
       return;
     }
+    if (!this.#services.forwarder.takes(this, frame)) this.carryOut(frame);
+  }
+
+  carryOut(frame: Frame): void {
     switch (frame.kind) {
       case FrameKind.APPEND: {
         const { batch, bodyChecksum, deadlineMs } = decodeAppend(frame);
@@ -160,6 +171,7 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Fe
   onClose(_reason: CloseReason): void {
     this.#services.watchers.remove(this);
     this.#services.topics.fetches.forget(this);
+    this.#services.forwarder.forget(this);
     this.#services.onGone(this);
   }
 
@@ -194,6 +206,10 @@ export class ClientSession implements InboundOwner, AppendWaiter, ReadWaiter, Fe
   }
 
   push(kind: Frame['kind'], requestId: number, body: Uint8Array): void {
+    this.#send(kind, requestId, [body]);
+  }
+
+  relay(kind: Frame['kind'], requestId: number, body: Uint8Array): void {
     this.#send(kind, requestId, [body]);
   }
 

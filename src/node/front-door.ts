@@ -112,7 +112,7 @@ export class FrontDoor {
     if (this.#sessions.size >= clientConnectionsMax) {
       return errorInfo('OVERLOADED', `${this.#sessions.size} clients are connected already`);
     }
-    const session = new ClientSession(connection, {
+    const session = new ClientSession(hello, connection, {
       ...services(),
       dirty: (dirty) => this.#dirtySessions.add(dirty),
       onGone: (gone) => {

@@ -23,6 +23,7 @@ import { EventJournal } from './event-journal.ts';
 import { CommitTimes } from './commit-times.ts';
 import { DiskSpace } from './disk-space.ts';
 import { applyFailure, diskFailure, indexFailure, turnedAway } from './failures.ts';
+import { Forwarder } from './forwarding/forwarder.ts';
 import { FrontDoor } from './front-door.ts';
 import { FaultBoard } from './fault-board.ts';
 import { HandOver } from './hand-over.ts';
@@ -98,6 +99,7 @@ class Node implements DledgerNode {
   readonly #leaderReads: LeaderReads;
   readonly #reads: ReadPath;
   readonly #topics: TopicsDesk;
+  readonly #forwarder: Forwarder;
   readonly #applier: Applier;
   readonly #checkpointer: Checkpointer;
   readonly #pace: PaceWatch;
@@ -212,6 +214,14 @@ class Node implements DledgerNode {
       appends: this.#appends,
       onFailure: (error) => this.#fail(indexFailure(error)),
     });
+    this.#forwarder = new Forwarder({
+      network: ports.network,
+      clock: ports.clock,
+      enter: () => this.#loop.enter(),
+      leads: () => this.#core.role === 'leader',
+      leaderAddress: () => this.#introduction.leaderAddress,
+      hello: () => this.#introduction.helloAsForwarder(),
+    });
     this.#applier = new Applier(this.#core, this.#machine, this.#storage.wal, options.mutations, {
       enter: () => this.#loop.enter(),
       onApplied: (entry, result) => {
@@ -279,6 +289,7 @@ class Node implements DledgerNode {
         ...this.#appends.counters(),
         ...this.#reads.counters(),
         ...this.#topics.counters(),
+        ...this.#forwarder.counters(),
         ...this.#peers.counters(),
         ...this.#storage.counters(),
         walBacklogBytes: this.#backlog.bytes,
@@ -438,6 +449,7 @@ class Node implements DledgerNode {
     this.#watchers.flush();
     this.#peers.flush();
     this.#door.flush();
+    this.#forwarder.flush();
     this.#checkpointer.consider();
     if (moreToApply) this.#ports.clock.defer(() => this.#loop.enter());
   }
@@ -525,6 +537,7 @@ class Node implements DledgerNode {
       this.#meet(event.configuration);
       this.#rememberCluster(event.configuration.clusterId);
     }
+    if (event.type === 'leader-changed') this.#forwarder.onLeaderChanged();
     if (event.type === 'transfer-ended') this.#handOver.ended(event);
   }
 
@@ -560,6 +573,7 @@ class Node implements DledgerNode {
         appends: this.#appends,
         reads: this.#reads,
         topics: this.#topics,
+        forwarder: this.#forwarder,
         stopping: () => this.#state !== 'running',
         mutations: this.#options.mutations,
         status: () => this.status(),
@@ -635,6 +649,7 @@ class Node implements DledgerNode {
       this.#loop.stop();
       this.#reads.stop();
       this.#topics.stop();
+      this.#forwarder.stop();
       this.#watchers.stop();
       this.#faults.close();
       this.#journal.close();
@@ -652,6 +667,7 @@ class Node implements DledgerNode {
     this.#loop.stop();
     this.#reads.stop();
     this.#topics.stop();
+    this.#forwarder.stop();
     this.#watchers.stop();
     this.#faults.close();
     this.#journal.close();
