@@ -26,6 +26,10 @@ export function breakagesOf(plan: FaultPlan, scene: Scene): Breakage[] {
       const { delayMs, jitterMs } = plan;
       return select(plan.nodes, scene).map((node) => order(node, { kind: 'disk-slow', delayMs, jitterMs }));
     }
+    case 'clock': {
+      const { offsetMs } = plan;
+      return select(plan.nodes, scene).map((node) => order(node, { kind: 'clock', offsetMs }));
+    }
     case 'diskError':
       return select(plan.nodes, scene).map((node) => order(node, { kind: 'disk-sync-error' }));
     case 'diskFull':
@@ -79,6 +83,8 @@ function describeSpec(node: string, spec: FaultSpec): string {
       return `${node}: syncs fail`;
     case 'disk-full':
       return `${node}: the disk is full`;
+    case 'clock':
+      return `${node}: the clock is ${Math.abs(spec.offsetMs)} ms ${spec.offsetMs < 0 ? 'behind' : 'ahead'}`;
   }
 }
 

@@ -14,6 +14,8 @@ export type FaultPlan =
   | { readonly kind: 'kill'; readonly nodes: string; readonly signal: 'SIGKILL' | 'SIGTERM' }
   | { readonly kind: 'pause' | 'wipe' | 'flip'; readonly nodes: string }
   | { readonly kind: 'stall' | 'diskError' | 'diskFull'; readonly nodes: string }
+  /** The time of day. */
+  | { readonly kind: 'clock'; readonly nodes: string; readonly offsetMs: number }
   | { readonly kind: 'disk'; readonly nodes: string; readonly delayMs: number; readonly jitterMs: number }
   | {
       readonly kind: 'drop';

@@ -62,6 +62,11 @@ export function parseComparison(text: string): Comparison | null {
 }
 
 export const DURATION: z.ZodType<number, string> = read('a duration such as 500ms, 5s or 1m', parseDuration);
+/** Below 0 where a minus goes before it. */
+export const OFFSET: z.ZodType<number, string> = read('a duration such as 10m or -10m', (text) => {
+  const ms = parseDuration(text.replace(/^-/, ''));
+  return ms !== null && text.startsWith('-') ? -ms : ms;
+});
 export const SIZE: z.ZodType<number, string> = read('a size such as 256B or 1KiB', parseSize);
 export const SHARE: z.ZodType<number, string> = read('a share such as 30%', parseShare);
 export const RATE: z.ZodType<number, string> = read('a rate such as 2000/s', (text) => {

@@ -9,7 +9,16 @@ import {
   type Step,
   type WaitPlan,
 } from './drill.ts';
-import { COMPARISON, DURATION, RATE, SHARE, SIZE, parseComparison, type Comparison } from './quantities.ts';
+import {
+  COMPARISON,
+  DURATION,
+  OFFSET,
+  RATE,
+  SHARE,
+  SIZE,
+  parseComparison,
+  type Comparison,
+} from './quantities.ts';
 
 // What a drill script may say, and what becomes of it. Each object refuses keys that it does not know.
 
@@ -51,6 +60,7 @@ const FAULT_KEYS = [
   'disk',
   'diskError',
   'diskFull',
+  'clock',
 ] as const;
 
 const RAW_FAULT = strict({
@@ -71,6 +81,8 @@ const RAW_FAULT = strict({
   fsyncDelay: DURATION.default(0),
   diskError: SELECTOR.optional(),
   diskFull: SELECTOR.optional(),
+  clock: SELECTOR.optional(),
+  offset: OFFSET.optional(),
   jitter: DURATION.default(0),
   ttl: DURATION.default(DEFAULT_TTL_MS),
 });
@@ -293,6 +305,8 @@ function faultPlan(fault: z.output<typeof RAW_FAULT>): FaultPlan {
     fsyncDelay,
     diskError,
     diskFull,
+    clock,
+    offset,
   } = fault;
   if (kill !== undefined) return { kind: 'kill', nodes: kill, signal };
   if (drop !== undefined) return { kind: 'drop', ...drop, mode, share: loss };
@@ -300,6 +314,7 @@ function faultPlan(fault: z.output<typeof RAW_FAULT>): FaultPlan {
   if (disk !== undefined) return { kind: 'disk', nodes: disk, delayMs: fsyncDelay, jitterMs: jitter };
   if (diskError !== undefined) return { kind: 'diskError', nodes: diskError };
   if (diskFull !== undefined) return { kind: 'diskFull', nodes: diskFull };
+  if (clock !== undefined) return { kind: 'clock', nodes: clock, offsetMs: offset ?? 0 };
   if (partition !== undefined)
     return { kind: 'partition', partition: { shape: partition, first: first ?? null } };
   const kind = (['pause', 'wipe', 'flip'] as const).find((each) => fault[each] !== undefined);

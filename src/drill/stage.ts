@@ -166,7 +166,7 @@ export class Stage {
   }
 
   /**
-   * Waits until every node has applied all that the leader has now, by what they say when they are asked: others may write
+   * Waits until every node has applied, and has on disk, all that the leader has now, by what they say when they are asked: others may write
    * on meanwhile.
    * @returns what all of them have then; null where it is not so in time.
    */
@@ -204,7 +204,10 @@ function groupsOf({ nodes }: ClusterStatus): readonly (GroupStatus & { readonly 
 
 function haveAll(status: ClusterStatus, ids: readonly string[], index: number): boolean {
   const groups = groupsOf(status);
-  return groups.length >= ids.length && groups.every((group) => group.appliedIndex >= index);
+  // A leader applies what the others have on disk; its own may be behind, and is to be read from its files.
+  const isThere = ({ appliedIndex, durableIndex }: GroupStatus): boolean =>
+    Math.min(appliedIndex, durableIndex) >= index;
+  return groups.length >= ids.length && groups.every(isThere);
 }
 
 function planOf({ load }: Drill, tag: string): ConstructorParameters<typeof Workload>[0] {

@@ -3,6 +3,7 @@ import type { Prng } from '../base/prng.ts';
 import type { NodeId } from '../base/units.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import type { DiskFaults } from './sick-disk.ts';
+import type { ClockFaults } from './skewed-clock.ts';
 import type { FaultOrder, FaultReport, FaultSpec, FaultState } from '../wire/fault-schema.ts';
 
 /** What a fault does to messages. Asked for each one, so quiet boards say so with one flag. */
@@ -50,12 +51,13 @@ const ENDED_KEPT_MAX = 64;
  * What is broken here on request. Each fault ends by itself: the time to live is this node's own timer, so a drill
  * that dies leaves nothing broken behind.
  */
-export class FaultBoard implements LinkFaults, DiskFaults {
+export class FaultBoard implements LinkFaults, DiskFaults, ClockFaults {
   readonly #parts: FaultBoardParts;
   readonly #active = new Map<string, Fault>();
   readonly #ended: FaultState[] = [];
   #isQuiet = true;
   #isDiskWell = true;
+  #isClockRight = true;
   #count = 0;
 
   constructor(parts: FaultBoardParts) {
@@ -156,6 +158,17 @@ export class FaultBoard implements LinkFaults, DiskFaults {
     return this.#strikes('disk-full');
   }
 
+  wallOffsetMs(): number {
+    let offsetMs = 0;
+    if (this.#isClockRight) return offsetMs;
+    for (const fault of this.#active.values()) {
+      if (fault.spec.kind !== 'clock') continue;
+      fault.affected += 1;
+      offsetMs += fault.spec.offsetMs;
+    }
+    return offsetMs;
+  }
+
   #strikes(kind: FaultSpec['kind']): boolean {
     const fault = [...this.#active.values()].find(({ spec }) => spec.kind === kind);
     if (fault === undefined) return false;
@@ -226,6 +239,7 @@ export class FaultBoard implements LinkFaults, DiskFaults {
   #settle(): void {
     const kinds = [...this.#active.values()].map(({ spec }) => spec.kind);
     this.#isQuiet = !kinds.some((kind) => kind === 'drop' || kind === 'delay');
+    this.#isClockRight = !kinds.includes('clock');
     this.#isDiskWell = !kinds.some((kind) => kind.startsWith('disk-'));
   }
 
@@ -265,5 +279,7 @@ export function describeFault(spec: FaultSpec): string {
       return 'has syncs that fail';
     case 'disk-full':
       return 'has a full disk';
+    case 'clock':
+      return `has a clock that is ${Math.abs(spec.offsetMs)} ms ${spec.offsetMs < 0 ? 'behind' : 'ahead'}`;
   }
 }

@@ -37,7 +37,7 @@ import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
 import { buildStatus } from './status.ts';
-import { SickDisk } from './sick-disk.ts';
+import { SickMachine } from './sick-machine.ts';
 import { openStorage, type Storage } from './storage.ts';
 import { openTopics, type TopicsDesk } from './topics/topics-desk.ts';
 import { TurnLoop } from './turn-loop.ts';
@@ -120,7 +120,9 @@ class Node implements DledgerNode {
   #configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
   #state: 'running' | 'stopping' | 'stopped' | 'failed' = 'running';
 
-  constructor(options: NodeOptions, ports: NodePorts, handlers: NodeHandlers) {
+  constructor(options: NodeOptions, outside: NodePorts, handlers: NodeHandlers) {
+    const sick = options.allowFaults ? new SickMachine(outside) : null;
+    const ports = sick?.ports ?? outside;
     this.#options = options;
     this.#ports = ports;
     this.#handlers = handlers;
@@ -139,21 +141,16 @@ class Node implements DledgerNode {
       onPause: (gapMs) => this.#onPause(gapMs),
       onTurnEnd: () => this.#turnEnd(),
     });
-    const sickDisk = options.allowFaults ? new SickDisk(ports.disk, ports.clock) : null;
-    this.#storage = openStorage(
-      options,
-      { ...ports, disk: sickDisk ?? ports.disk },
-      {
-        onDurable: (number) => {
-          this.#loop.enter();
-          this.#backlog.durable(number);
-          if (!this.#isAlive) return;
-          this.#core.persisted(number);
-          this.#noteCommit();
-        },
-        onFailure: (error) => this.#fail(diskFailure(error)),
+    this.#storage = openStorage(options, ports, {
+      onDurable: (number) => {
+        this.#loop.enter();
+        this.#backlog.durable(number);
+        if (!this.#isAlive) return;
+        this.#core.persisted(number);
+        this.#noteCommit();
       },
-    );
+      onFailure: (error) => this.#fail(diskFailure(error)),
+    });
     this.#journal = new EventJournal(ports.disk, ports.clock, options.dataDirectory);
     this.#watchers = new Watchers({
       clock: ports.clock,
@@ -163,7 +160,7 @@ class Node implements DledgerNode {
     });
     this.#space = new DiskSpace(ports.disk, ports.clock, options.dataDirectory);
     this.#faults = this.#makeFaults();
-    if (sickDisk !== null) sickDisk.faults = this.#faults;
+    sick?.obey(this.#faults);
     this.#configuration = this.#storage.configuration;
     this.#machine = this.#storage.machine;
     this.#core = this.#makeCore();

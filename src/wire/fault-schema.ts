@@ -32,7 +32,9 @@ export type FaultSpec =
   /** Syncs fail. */
   | { readonly kind: 'disk-sync-error' }
   /** Whatever is to be written finds no room. */
-  | { readonly kind: 'disk-full' };
+  | { readonly kind: 'disk-full' }
+  /** The time of day is wrong by so much, ahead or (below 0) behind. */
+  | { readonly kind: 'clock'; readonly offsetMs: number };
 
 /** FAULT: one of these. Answered by a FAULT_REPORT. */
 export type FaultOrder =
@@ -87,6 +89,10 @@ export const FAULT_SPEC: z.ZodType<FaultSpec> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('disk-slow'), delayMs: milliseconds, jitterMs: milliseconds }),
   z.object({ kind: z.literal('disk-sync-error') }),
   z.object({ kind: z.literal('disk-full') }),
+  z.object({
+    kind: z.literal('clock'),
+    offsetMs: z.number().int().min(-LIMITS.durationMsMax).max(LIMITS.durationMsMax),
+  }),
 ]);
 
 const FAULT_ORDER: z.ZodType<FaultOrder> = z.discriminatedUnion('op', [

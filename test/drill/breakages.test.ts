@@ -71,6 +71,7 @@ describe('a fault', () => {
     [{ kind: 'disk', nodes: 'n2', delayMs: 300, jitterMs: 50 }, 'n2: syncs take 300 to 350 ms longer'],
     [{ kind: 'diskError', nodes: 'n2' }, 'n2: syncs fail'],
     [{ kind: 'diskFull', nodes: 'n2' }, 'n2: the disk is full'],
+    [{ kind: 'clock', nodes: 'n2', offsetMs: -600_000 }, 'n2: the clock is 600000 ms behind'],
     [{ kind: 'wipe', nodes: 'n2' }, 'n2 loses its data'],
     [{ kind: 'kill', nodes: 'n2', signal: 'SIGTERM' }, 'SIGTERM to n2'],
   ])('is told in words: %j', (plan, text) => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { NodeId } from '../../src/base/units.ts';
+import { entryTime, type Entry } from '../../src/base/entry.ts';
+import type { LogIndex, NodeId } from '../../src/base/units.ts';
 import type { NodeError } from '../../src/node/index.ts';
 import { SimulatedCluster } from '../../src/sim/simulated-cluster.ts';
+import type { ReadResult } from '../../src/wire/client-codec.ts';
 import type { FaultReport, FaultSpec } from '../../src/wire/fault-schema.ts';
 import { Driver } from './support/driver.ts';
 
@@ -164,6 +166,26 @@ describe('faults on request', () => {
     expect([active, elections(cluster), cluster.group(leader).role]).toEqual([[], before, 'leader']);
     expect(ended[0]?.affected).toBeGreaterThan(0);
     expect(cluster.group(leader).durableIndex).toBe(cluster.group(leader).lastIndex);
+  });
+
+  test('clocks that jump change no leader and let no stamp go back', () => {
+    const { cluster, leader, followers, add, ask } = start();
+    const driver = new Driver(cluster);
+    const before = elections(cluster);
+    const stampOf = (record: string): number => {
+      const from = (driver.append(leader, [record]).value?.index ?? 0) as LogIndex;
+      const { value } = driver.settle<ReadResult>((done) => driver.to(leader).read({ from }, done));
+      return entryTime(value?.entries[0] as Entry);
+    };
+    const now = stampOf('right');
+    add(leader, { kind: 'clock', offsetMs: 3_600_000 }, 2000);
+    for (const follower of followers) add(follower, { kind: 'clock', offsetMs: -3_600_000 }, 2000);
+    const ahead = stampOf('ahead');
+    expect(ahead - now).toBeGreaterThanOrEqual(3_600_000);
+    cluster.clock.advanceBy(2500);
+    expect(stampOf('right again')).toBeGreaterThanOrEqual(ahead);
+    expect(elections(cluster)).toBe(before);
+    expect(ask(leader, 'list').ended[0]?.affected).toBeGreaterThan(0);
   });
 
   test.each([

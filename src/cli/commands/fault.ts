@@ -15,7 +15,7 @@ import { ExitCode } from '../exit-code.ts';
 import { describeFault } from '../../node/index.ts';
 import { say, writeAnswer } from '../output.ts';
 
-const KINDS = ['stall', 'drop', 'delay', 'disk-slow', 'disk-sync-error', 'disk-full'] as const;
+const KINDS = ['stall', 'drop', 'delay', 'disk-slow', 'disk-sync-error', 'disk-full', 'clock'] as const;
 
 /** A fault with the node that has it. */
 interface FaultRow extends FaultState {
@@ -68,6 +68,7 @@ export const faultAdd: Command = {
     { name: 'share', type: 'number', describe: 'drop: of the messages, above 0 and up to 1', default: 1 },
     { name: 'delay', type: 'string', describe: 'delay, disk-slow: at least so long', default: '0ms' },
     { name: 'jitter', type: 'string', describe: 'delay, disk-slow: and up to so much more', default: '0ms' },
+    { name: 'offset', type: 'string', describe: 'clock: ahead by so much, or behind, as in --offset=-10m' },
     { name: 'yes', type: 'boolean', describe: 'do it whatever it costs', default: false },
   ],
   examples: [
@@ -154,6 +155,11 @@ function specOf(call: Call): FaultSpec {
       return { kind: 'disk-sync-error' };
     case 'disk-full':
       return { kind: 'disk-full' };
+    case 'clock': {
+      const offset = text(call, 'offset') ?? '';
+      const ms = Math.round(parseDuration(offset.replace(/^-/, ''), 'offset'));
+      return { kind: 'clock', offsetMs: offset.startsWith('-') ? -ms : ms };
+    }
     default:
       throw usageError(`${JSON.stringify(kind)} is no kind of fault`, `choose one of ${KINDS.join(', ')}`);
   }
