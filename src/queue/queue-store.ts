@@ -1,6 +1,6 @@
 import { entryQueue, type Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
-import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { Clock } from '../base/ports/clock.ts';
 import { DiskError, type Disk } from '../base/ports/disk.ts';
 import { NO_INDEX, type LogIndex } from '../base/units.ts';
 import { batchFacts } from './batch-facts.ts';
@@ -44,6 +44,8 @@ export interface QueueStoreOptions {
   readonly enter: () => void;
   /** The disk failed, or an index contradicts the log: this node cannot go on. */
   readonly onFailure: (error: Error) => void;
+  /** Units of all queues that wait in memory. Default 131,072. */
+  readonly pendingUnitsMax?: number;
   /** Default 256. */
   readonly filesOpenMax?: number;
   /** Default 65,536. */
@@ -51,9 +53,11 @@ export interface QueueStoreOptions {
 }
 
 const FILES_OPEN_MAX = 256;
-/** Units of all queues that are kept in memory: 48 bytes each. */
-const PENDING_UNITS_MAX = 16_384;
-const PENDING_MS_MAX = 1000;
+/**
+ * Units of all queues that are kept in memory, some 100 bytes each. Written before a checkpoint they help nobody: a start
+ * makes again what lies behind it. And a queue that is written for one unit costs opening a file.
+ */
+const PENDING_UNITS_MAX = 131_072;
 /** Queues that are flushed, and files whose syncs are under way, before the loop gets its turn. */
 const FLUSHES_PER_TURN = 64;
 const SYNCS_AT_ONCE = 4;
@@ -71,7 +75,6 @@ export class QueueStore {
   /** Queues with units that no file has. */
   #unflushed = new Set<ConsumeQueue>();
   #pendingUnits = 0;
-  #flushTimer: TimerHandle | null = null;
   #isFlushing = false;
   /** Files with bytes that may not be durable. */
   #unsynced = new Set<string>();
@@ -230,7 +233,7 @@ export class QueueStore {
       return;
     }
     // What is being made again need not be waited for: the next start misses it too.
-    this.#flushAll(() => this.#syncFiles(() => this.#keys.sync(index, done)));
+    this.#flushSome([...this.#unflushed], () => this.#syncFiles(() => this.#keys.sync(index, done)));
   }
 
   /** The checkpoint for which `sync` was called counts: what it does not need any more goes. */
@@ -249,7 +252,6 @@ export class QueueStore {
 
   close(): void {
     this.#isClosed = true;
-    this.#flushTimer?.cancel();
     this.#rebuilder.stop();
     this.#folder.pool.close();
   }
@@ -339,20 +341,24 @@ export class QueueStore {
   #noteUnflushed(queue: ConsumeQueue): void {
     this.#unflushed.add(queue);
     this.#pendingUnits += 1;
-    if (this.#pendingUnits >= PENDING_UNITS_MAX) {
-      if (!this.#isFlushing) this.#flushAll(() => undefined);
-    } else if (this.#flushTimer === null) {
-      this.#flushTimer = this.#options.clock.setTimer(PENDING_MS_MAX, () => {
-        this.#options.enter();
-        this.#flushTimer = null;
-        if (!this.#isFlushing) this.#flushAll(() => undefined);
-      });
-    }
+    const unitsMax = this.#options.pendingUnitsMax ?? PENDING_UNITS_MAX;
+    if (this.#pendingUnits >= unitsMax && !this.#isFlushing)
+      this.#flushSome(this.#largest(unitsMax / 2), () => undefined);
+  }
+
+  /** Those that have the most units, so many together at least: the fewest files for the most room. */
+  #largest(units: number): ConsumeQueue[] {
+    const largest = [...this.#unflushed].sort((one, other) => other.pendingCount - one.pendingCount);
+    let found = 0;
+    const enough = largest.findIndex((queue) => {
+      found += queue.pendingCount;
+      return found >= units;
+    });
+    return enough < 0 ? largest : largest.slice(0, enough + 1);
   }
 
   /** In slices, between which the loop is free. */
-  #flushAll(done: () => void): void {
-    const queues = [...this.#unflushed];
+  #flushSome(queues: readonly ConsumeQueue[], done: () => void): void {
     let at = 0;
     this.#isFlushing = true;
     const slice = (): void => {

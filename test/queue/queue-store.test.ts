@@ -26,7 +26,8 @@ describe('a queue', () => {
     const bench = new Bench();
     bench.open();
     for (let at = 0; at < 500; at += 1) bench.append(1 + (at % 2), records(2));
-    bench.pass(2000);
+    bench.checkpoint();
+    bench.settle();
     expect(bench.store.counters()['queueUnitsPending']).toBe(0);
     bench.verify();
     for (let at = 0; at < 100; at += 1) bench.append(1, records(1));
@@ -46,7 +47,8 @@ describe('a queue', () => {
       bench.append(1, records(1));
       bench.append(2, records(1));
     }
-    bench.pass(2000);
+    bench.checkpoint();
+    bench.settle();
     const units = bench.accepted.filter(({ queue }) => queue === 1).map(({ unit }) => unit);
     for (const time of [0, timeOf(1), timeOf(300), timeOf(301) + 0.5, timeOf(790)])
       expect(bench.find(1, 'timeMs', time)).toEqual(units.find((unit) => unit.timeMs >= time));
@@ -62,8 +64,10 @@ describe('a queue', () => {
     const bench = new Bench({ filesOpenMax: 2 });
     bench.open();
     for (let at = 0; at < 2 * UNITS_PER_FILE + 1000; at += 1) bench.append(1, [{}]);
-    bench.pass(2000);
-    expect(bench.files().map((name) => bench.disk.visible(`${FOLDER}/${name}`).length)).toEqual([
+    bench.checkpoint();
+    bench.settle();
+    const queueFiles = bench.files().filter((name) => name.startsWith('queue'));
+    expect(queueFiles.map((name) => bench.disk.visible(`${FOLDER}/${name}`).length)).toEqual([
       UNITS_PER_FILE * UNIT_BYTES,
       UNITS_PER_FILE * UNIT_BYTES,
       1000 * UNIT_BYTES,
@@ -91,7 +95,8 @@ describe('a queue', () => {
     const bench = new Bench();
     bench.open();
     for (let at = 0; at < 6000; at += 1) bench.append(1, records(at % 1000 === 999 ? 5000 : 1));
-    bench.pass(2000);
+    bench.checkpoint();
+    bench.settle();
     for (let at = 0; at < 200; at += 1) {
       const offset = bench.prng.below(6 * 5000);
       bench.store.read(1, offset, (error) => expect(error).toBeNull());
@@ -99,6 +104,20 @@ describe('a queue', () => {
       while (bench.disk.complete()) reads += 1;
       expect(reads).toBeLessThan(16);
     }
+  });
+
+  test('waits in memory until there is much of it, and then the fullest queues are written', () => {
+    const bench = new Bench({ pendingUnitsMax: 200 });
+    bench.open();
+    for (let id = 2; id <= 60; id += 1) bench.append(id, records(1));
+    for (let at = 0; at < 140; at += 1) bench.append(1, records(1));
+    bench.settle();
+    expect(bench.files().filter((name) => name.startsWith('queue'))).toEqual([]);
+    bench.append(1, records(1));
+    bench.settle();
+    expect(bench.files().filter((name) => name.startsWith('queue'))).toEqual(['queue-0000000001-00000000']);
+    expect(bench.store.counters()['queueUnitsPending']).toBe(59);
+    bench.verify();
   });
 
   test('keeps few files open, however many queues there are', () => {
@@ -117,7 +136,8 @@ describe('a queue', () => {
     bench.open();
     for (let at = 0; at < UNITS_PER_FILE + 100; at += 1) bench.append(1, [{}]);
     bench.raise(1, UNITS_PER_FILE + 10);
-    bench.pass(2000);
+    bench.checkpoint();
+    bench.settle();
     expect(bench.files()).toHaveLength(2);
     bench.checkpoint();
     bench.settle();
@@ -132,10 +152,11 @@ describe('a queue', () => {
     bench.open();
     bench.append(1, records(1));
     bench.append(2, records(1));
-    bench.pass(2000);
+    bench.checkpoint();
+    bench.settle();
     bench.delete(1);
     expect(bench.readUnits(1, 0)).toEqual([]);
-    expect(bench.files()).toHaveLength(2);
+    expect(bench.files().filter((name) => name.startsWith('queue'))).toHaveLength(2);
     bench.checkpoint();
     bench.settle();
     expect(bench.files().filter((name) => name.startsWith('queue'))).toEqual(['queue-0000000002-00000000']);
@@ -145,7 +166,8 @@ describe('a queue', () => {
     const bench = new Bench();
     bench.open();
     bench.append(1, records(1));
-    bench.pass(2000);
+    bench.checkpoint();
+    bench.settle();
     // No checkpoint: the start knows of no queue, and the log brings it back.
     bench.reopen();
     bench.verify();

@@ -51,7 +51,11 @@ export class Bench implements LogSource {
   #checkpoint: Model = { index: 0 as LogIndex, queues: [] };
   #applied = 0;
   #store: QueueStore | null = null;
-  readonly #options: { readonly filesOpenMax?: number; readonly keysPerRun?: number };
+  readonly #options: {
+    readonly filesOpenMax?: number;
+    readonly keysPerRun?: number;
+    readonly pendingUnitsMax: number;
+  };
   readonly #piece: number;
   /** Of the log. */
   reads = 0;
@@ -63,14 +67,16 @@ export class Bench implements LogSource {
       readonly seed?: number;
       readonly filesOpenMax?: number;
       readonly keysPerRun?: number;
+      /** Default 100: some are in memory, some in files. */
+      readonly pendingUnitsMax?: number;
       /** Entries that one read of the log gives. */
       readonly piece?: number;
     } = {},
   ) {
-    const { seed, piece, ...rest } = options;
+    const { seed, piece, pendingUnitsMax = 100, ...rest } = options;
     this.prng = new Prng(seed ?? 1);
     this.disk = new CrashableDisk({ prng: this.prng.fork() });
-    this.#options = rest;
+    this.#options = { ...rest, pendingUnitsMax };
     this.#piece = piece ?? 7;
   }
 
