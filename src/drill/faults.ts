@@ -77,10 +77,6 @@ export class FaultDesk {
     this.#parts = parts;
   }
 
-  get hasActive(): boolean {
-    return this.#active.size > 0;
-  }
-
   /** Nodes of the last fault, ascending. */
   get struck(): readonly string[] {
     const last = this.records.filter(({ group }) => group === this.#groups);

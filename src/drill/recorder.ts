@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { HistoryChecker, HistoryWriter, type FinalEntry, type HistoryEvent } from '../check/index.ts';
 
-/** The distributed fields of an event without its number. */
+/** How an append ended. */
 type Ended =
   | { readonly type: 'append-ok'; readonly index: number; readonly term: number }
   | { readonly type: 'append-failed' }

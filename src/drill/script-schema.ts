@@ -265,7 +265,11 @@ export const DRILL: z.ZodType<Drill, unknown> = strict({
     if (unknown !== undefined)
       context.addIssue({ code: 'custom', path: ['mustFail'], message: `there is no expectation ${unknown}` });
   })
-  .transform(({ drill: _, ...script }) => script);
+  // Behind everything else: steps are read by then.
+  .transform(({ drill: _, ...script }, context) => {
+    checkNames(script, context);
+    return script;
+  });
 
 function strict<T extends z.core.$ZodLooseShape>(shape: T): z.ZodObject<T, z.core.$strict> {
   for (const key of Object.keys(shape)) KNOWN_KEYS.add(key);
@@ -277,6 +281,41 @@ function metricKeys(): Record<Metric, z.ZodOptional<typeof COMPARISON>> {
   return Object.fromEntries(keys.map((metric) => [metric, COMPARISON.optional()])) as ReturnType<
     typeof metricKeys
   >;
+}
+
+/** What is healed or excused must have been broken, under that name. */
+function checkNames(
+  { steps, expect }: Pick<Drill, 'steps' | 'expect'>,
+  context: z.core.$RefinementCtx,
+): void {
+  const names = new Set(steps.flatMap(faultNames));
+  const healed = steps.flatMap(healedNames).find((name) => name !== 'all' && !names.has(name));
+  if (healed !== undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['steps'],
+      message: `no step ${healed} breaks anything to heal`,
+    });
+  const excused = expect.flatMap(({ except }) => except).find((name) => !names.has(name));
+  if (excused !== undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['expect'],
+      message: `no step ${excused} breaks anything to excuse`,
+    });
+}
+
+/** Steps that break something, those within others too. */
+function faultNames(step: Step): string[] {
+  return [...(step.kind === 'fault' ? [step.name] : []), ...within(step).flatMap(faultNames)];
+}
+
+function healedNames(step: Step): string[] {
+  return [...(step.kind === 'heal' ? [step.what] : []), ...within(step).flatMap(healedNames)];
+}
+
+function within(step: Step): readonly Step[] {
+  return [...step.next, ...(step.kind === 'forEach' ? step.steps : [])];
 }
 
 function exactlyOne(value: object, keys: readonly string[], context: z.core.$RefinementCtx): void {

@@ -83,7 +83,7 @@ describe('the desk of faults', () => {
     expect(record.proof).toMatchObject({ affected: 1 });
     await desk.healAll();
     expect(world.did).toEqual(['SIGKILL n1', 'start n1']);
-    expect([record.healedMs, desk.hasActive, desk.unhealed]).toEqual([0, false, []]);
+    expect([record.healedMs, [...desk.absent], desk.unhealed]).toEqual([0, [], []]);
   });
 
   test('heals by itself when the time to live is over', async () => {
@@ -101,7 +101,7 @@ describe('the desk of faults', () => {
     const record = await desk.apply('cut', DROP, 5000);
     expect(record.proof).toBeNull();
     await desk.heal(({ step }) => step === 'other');
-    expect(desk.hasActive).toBe(true);
+    expect(record.healedMs).toBeNull();
     world.affected = 12;
     await desk.heal(({ step }) => step === 'cut');
     expect(record.proof).toMatchObject({ affected: 12 });
@@ -165,6 +165,7 @@ describe('the desk of faults', () => {
     const desk = world.desk();
     world.refuses = true;
     await expect(desk.apply('cut', DROP, 5000)).rejects.toThrow('n1 does not take the fault drop: no');
-    expect(desk.hasActive).toBe(false);
+    await desk.healAll();
+    expect(world.did).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import type { Journal } from '../../src/drill/journal.ts';
 import { compareRows } from '../../src/drill/reports/compare.ts';
 import { comparePage, htmlReport } from '../../src/drill/reports/html.ts';
 import { junitReport } from '../../src/drill/reports/junit.ts';
-import { ASCII_MARKS, terminalReport } from '../../src/drill/reports/terminal.ts';
+import { terminalReport } from '../../src/drill/reports/terminal.ts';
 
 const HOSTILE = `</script><b a="1">&\u0007'`;
 
@@ -163,7 +163,7 @@ describe('JUnit', () => {
 
 describe('the summary', () => {
   test('says what must fail, what did, and what may remain broken', () => {
-    const lines = terminalReport(journal(), ASCII_MARKS).join('\n');
+    const lines = terminalReport(journal(), { ok: 'ok', bad: 'NO', warn: '! ' }).join('\n');
     expect(lines).toContain('ok loss: acked.missing = 0 (must fail): 2\n        p1-7');
     expect(lines).toContain('NO gap: gap: 4 s\n        at 1 s');
     expect(lines).toContain('!  slow');

@@ -77,6 +77,8 @@ describe('a script', () => {
     ['fault: {kill: "@leader",', 'fault: {', 9, 25, 'nothing to do', null],
     ['acked.missing: "= 0"', 'acked.missing: "= 0s"', 20, 34, 'a plain number', null],
     ['mustFail: [gap]', 'mustFail: [gone]', 27, 11, 'no expectation gone', null],
+    ['heal: kill', 'heal: kil', 9, 3, 'no step kil breaks anything to heal', null],
+    ['except: [flap]', 'except: [roll]', 20, 3, 'no step roll breaks anything to excuse', null],
     ['drill: dledger/v1', 'drill: dledger/v2', 1, 8, 'which format', null],
     ['seed: 4242', 'seed: [', 6, 1, '', null],
   ])('with a mistake is refused where it stands: %s → %s', (right, wrong, line, column, message, hint) => {

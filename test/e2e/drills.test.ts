@@ -20,6 +20,7 @@ const QUICK = [
   'q1-unprotected',
   'q2-jitter',
   'q2-unprotected',
+  'rolling-restart',
 ];
 
 /** Breaks something for long and then waits, so that whoever kills it finds it at that. */

@@ -12,6 +12,7 @@ import { terminalReport } from '../../drill/reports/terminal.ts';
 import { runDrill } from '../../drill/run-drill.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { flag, number, text, type Call, type Command, type Flag, type Positional } from '../command.ts';
+import { glyphsFor } from '../console/theme.ts';
 import {
   DRILL_EXTENSION,
   DRILL_LIBRARY,
@@ -216,8 +217,9 @@ function tell({ atMs, step, text: what, leader, acked }: DrillProgress): void {
 /** To stdout as asked, and to the files that were named. */
 async function report(call: Call, journal: Journal): Promise<void> {
   if (call.format === 'table' || call.format === 'wide') {
+    const { ok, broken: bad } = glyphsFor(process.env, false);
     await writeOut(
-      terminalReport(journal)
+      terminalReport(journal, { ok, bad, warn: '!' })
         .map((line) => `${printable(line)}\n`)
         .join(''),
     );

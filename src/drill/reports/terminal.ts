@@ -1,18 +1,15 @@
 import type { Journal } from '../journal.ts';
 import { showAt, showMs, verdictSentence } from './words.ts';
 
-/** Marks of what is well and what is not; a terminal that has only ASCII gets words. */
+/** How it is marked what is well and what is not. */
 export interface Marks {
   readonly ok: string;
   readonly bad: string;
   readonly warn: string;
 }
 
-export const UNICODE_MARKS: Marks = { ok: '✓', bad: '✗', warn: '!' };
-export const ASCII_MARKS: Marks = { ok: 'ok', bad: 'NO', warn: '! ' };
-
 /** The summary of a drill: its steps, its faults, its expectations, and the verdict at the end. */
-export function terminalReport(journal: Journal, marks: Marks = UNICODE_MARKS): string[] {
+export function terminalReport(journal: Journal, marks: Marks): string[] {
   const { steps, faults, gaps, expectations, counts, reasons, unhealed } = journal;
   const lines = [
     `${journal.drill.name}: ${journal.drill.hypothesis}`,
