@@ -44,6 +44,12 @@ export function breakagesOf(plan: FaultPlan, scene: Scene): Breakage[] {
         order(from, { kind: 'delay', peer: to as NodeId, delayMs, jitterMs }),
       );
     }
+    case 'throttle': {
+      const { bytesPerSecond } = plan;
+      return links(plan, scene).map(({ from, to }) =>
+        order(from, { kind: 'throttle', peer: to as NodeId, bytesPerSecond }),
+      );
+    }
     case 'partition': {
       const { shape, first } = plan.partition;
       const [head] = first === null ? scene.ids : select(first, scene);
@@ -77,6 +83,8 @@ function describeSpec(node: string, spec: FaultSpec): string {
       return describeDrop(node, spec);
     case 'delay':
       return `${node} → ${spec.peer}: messages wait ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms`;
+    case 'throttle':
+      return `${node} → ${spec.peer}: ${spec.bytesPerSecond} bytes a second`;
     case 'disk-slow':
       return `${node}: syncs take ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms longer`;
     case 'disk-sync-error':

@@ -61,6 +61,8 @@ export class ClusterView {
   readonly #zeroMs: number;
   readonly #unixZeroMs: number;
   readonly #nodes = new Map<string, WatchedNode>();
+  /** Events that were noted, by node, sequence and time: a disk that was lost begins to count anew. */
+  readonly #known = new Set<string>();
   readonly #watch: { close(): void };
   readonly #waiters = new Set<() => void>();
   /** By node: what its process had committed when it was heard last. */
@@ -176,6 +178,19 @@ export class ClusterView {
     for (const look of this.#waiters) look();
   }
 
+  /** What a node says, here or on another way: the last words of one that ends come too late for whoever only looks on. */
+  noteEvent(node: string, event: NodeEvent): void {
+    const key = `${node} ${event.sequence} ${event.at}`;
+    if (this.#isClosed || this.#known.has(key)) return;
+    this.#known.add(key);
+    // Of another machine, whose clock is another: never later than it was heard, never before the beginning.
+    const atMs = Math.min(this.nowMs(), Math.max(0, event.at - this.#unixZeroMs));
+    const { level, code, text } = event;
+    this.events.push({ atMs, node, level, code, text });
+    const { term } = event.fields;
+    if (code === 'election-won' && typeof term === 'number') this.#noteLeader(node, term, atMs);
+  }
+
   /** Looks on no more; what was seen stays. */
   close(): void {
     this.#isClosed = true;
@@ -199,15 +214,7 @@ export class ClusterView {
   }
 
   #onEvents(node: WatchedNode, events: readonly NodeEvent[]): void {
-    const id = node.nodeId ?? node.address;
-    for (const event of events) {
-      // Of another machine, whose clock is another: never later than it was heard, never before the beginning.
-      const atMs = Math.min(this.nowMs(), Math.max(0, event.at - this.#unixZeroMs));
-      const { level, code, text } = event;
-      this.events.push({ atMs, node: id, level, code, text });
-      const { term } = event.fields;
-      if (code === 'election-won' && typeof term === 'number') this.#noteLeader(id, term, atMs);
-    }
+    for (const event of events) this.noteEvent(node.nodeId ?? node.address, event);
     this.touch();
   }
 

@@ -34,6 +34,13 @@ export type FaultPlan =
       readonly delayMs: number;
       readonly jitterMs: number;
     }
+  | {
+      readonly kind: 'throttle';
+      readonly from: string;
+      readonly to: string;
+      readonly bothWays: boolean;
+      readonly bytesPerSecond: number;
+    }
   | { readonly kind: 'partition'; readonly partition: PartitionPlan };
 
 /** Until this is so. */

@@ -73,6 +73,9 @@ export const RATE: z.ZodType<number, string> = read('a rate such as 2000/s', (te
   const match = /^(\d+(?:\.\d+)?)\/s$/.exec(text);
   return match === null ? null : Number(match[1]);
 });
+export const BYTE_RATE: z.ZodType<number, string> = read('a rate such as 20KiB/s', (text) =>
+  text.endsWith('/s') ? parseSize(text.slice(0, -2)) : null,
+);
 export const COMPARISON: z.ZodType<Comparison, string> = read(
   'a comparison such as "<= 3s" or "= 0"',
   parseComparison,

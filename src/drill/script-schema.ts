@@ -10,6 +10,7 @@ import {
   type WaitPlan,
 } from './drill.ts';
 import {
+  BYTE_RATE,
   COMPARISON,
   DURATION,
   OFFSET,
@@ -25,6 +26,8 @@ import {
 /** All keys that some object of a script may have. */
 export const KNOWN_KEYS: Set<string> = new Set();
 
+/** A very bad line. */
+const DEFAULT_BYTES_PER_SECOND = 16 * 1024;
 const DEFAULT_TTL_MS = 60_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
@@ -61,6 +64,7 @@ const FAULT_KEYS = [
   'diskError',
   'diskFull',
   'clock',
+  'throttle',
 ] as const;
 
 const RAW_FAULT = strict({
@@ -82,6 +86,8 @@ const RAW_FAULT = strict({
   diskError: SELECTOR.optional(),
   diskFull: SELECTOR.optional(),
   clock: SELECTOR.optional(),
+  throttle: LINK.optional(),
+  rate: BYTE_RATE.optional(),
   offset: OFFSET.optional(),
   jitter: DURATION.default(0),
   ttl: DURATION.default(DEFAULT_TTL_MS),
@@ -346,6 +352,8 @@ function faultPlan(fault: z.output<typeof RAW_FAULT>): FaultPlan {
     diskFull,
     clock,
     offset,
+    throttle,
+    rate,
   } = fault;
   if (kill !== undefined) return { kind: 'kill', nodes: kill, signal };
   if (drop !== undefined) return { kind: 'drop', ...drop, mode, share: loss };
@@ -353,6 +361,8 @@ function faultPlan(fault: z.output<typeof RAW_FAULT>): FaultPlan {
   if (disk !== undefined) return { kind: 'disk', nodes: disk, delayMs: fsyncDelay, jitterMs: jitter };
   if (diskError !== undefined) return { kind: 'diskError', nodes: diskError };
   if (diskFull !== undefined) return { kind: 'diskFull', nodes: diskFull };
+  if (throttle !== undefined)
+    return { kind: 'throttle', ...throttle, bytesPerSecond: rate ?? DEFAULT_BYTES_PER_SECOND };
   if (clock !== undefined) return { kind: 'clock', nodes: clock, offsetMs: offset ?? 0 };
   if (partition !== undefined)
     return { kind: 'partition', partition: { shape: partition, first: first ?? null } };

@@ -107,8 +107,10 @@ export class Stage {
         unsafeMutations,
       },
       {
-        onEvent: (node, { code, text }) => {
-          if (code === 'fatal') stage?.desk.fatal(node, text);
+        onEvent: (node, event) => {
+          if (event.code !== 'fatal') return;
+          stage?.desk.fatal(node, event.text);
+          stage?.view.noteEvent(node, event);
         },
         onEnd: (node, how, wasAsked) => {
           if (!wasAsked) deaths.push({ atMs: options.clock.monotonicMs() - options.zeroMs, node, how });

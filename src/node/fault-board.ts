@@ -4,6 +4,7 @@ import type { NodeId } from '../base/units.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import type { DiskFaults } from './sick-disk.ts';
 import type { ClockFaults } from './skewed-clock.ts';
+import type { Lane } from './peer-link.ts';
 import type { FaultOrder, FaultReport, FaultSpec, FaultState } from '../wire/fault-schema.ts';
 
 /** What a fault does to messages. Asked for each one, so quiet boards say so with one flag. */
@@ -11,7 +12,7 @@ export interface LinkFaults {
   /** Nothing is broken between this node and any other. */
   readonly isQuiet: boolean;
   /** What becomes of a message to this peer: null where it is lost, else milliseconds that it waits. */
-  outbound(peer: NodeId): number | null;
+  outbound(peer: NodeId, lane: Lane, bytes: number): number | null;
   /** Whether a message that came from this peer is lost. */
   losesInbound(peer: NodeId): boolean;
   /** Whether connections with this peer are refused. */
@@ -42,6 +43,8 @@ interface Fault {
   affected: number;
   /** Of a delay: when the message before leaves, so that they leave in order. */
   lastLeavesMs: number;
+  /** Of a throttle: when each lane has carried what it was given. */
+  readonly laneFreeMs: Record<Lane, number>;
 }
 
 const FAULTS_MAX = 64;
@@ -99,7 +102,7 @@ export class FaultBoard implements LinkFaults, DiskFaults, ClockFaults {
     this.#settle();
   }
 
-  outbound(peer: NodeId): number | null {
+  outbound(peer: NodeId, lane: Lane, bytes: number): number | null {
     let delayMs = 0;
     const nowMs = this.#parts.clock.monotonicMs();
     for (const fault of this.#active.values()) {
@@ -113,6 +116,12 @@ export class FaultBoard implements LinkFaults, DiskFaults, ClockFaults {
         fault.lastLeavesMs = Math.max(fault.lastLeavesMs, leavesMs);
         fault.affected += 1;
         delayMs = Math.max(delayMs, fault.lastLeavesMs - nowMs);
+      }
+      if (spec.kind === 'throttle' && spec.peer === peer) {
+        const beginsMs = Math.max(nowMs, fault.laneFreeMs[lane]);
+        fault.laneFreeMs[lane] = beginsMs + (bytes * 1000) / spec.bytesPerSecond;
+        fault.affected += 1;
+        delayMs = Math.max(delayMs, fault.laneFreeMs[lane] - nowMs);
       }
     }
     return delayMs;
@@ -204,6 +213,7 @@ export class FaultBoard implements LinkFaults, DiskFaults, ClockFaults {
       }),
       affected: 0,
       lastLeavesMs: 0,
+      laneFreeMs: { control: 0, bulk: 0 },
     };
     this.#active.set(fault.id, fault);
     this.#settle();
@@ -238,7 +248,7 @@ export class FaultBoard implements LinkFaults, DiskFaults, ClockFaults {
 
   #settle(): void {
     const kinds = [...this.#active.values()].map(({ spec }) => spec.kind);
-    this.#isQuiet = !kinds.some((kind) => kind === 'drop' || kind === 'delay');
+    this.#isQuiet = !kinds.some((kind) => kind === 'drop' || kind === 'delay' || kind === 'throttle');
     this.#isClockRight = !kinds.includes('clock');
     this.#isDiskWell = !kinds.some((kind) => kind.startsWith('disk-'));
   }
@@ -273,6 +283,8 @@ export function describeFault(spec: FaultSpec): string {
     }
     case 'delay':
       return `holds messages to ${spec.peer} back by ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms`;
+    case 'throttle':
+      return `sends ${spec.peer} no more than ${spec.bytesPerSecond} bytes a second`;
     case 'disk-slow':
       return `has syncs that take ${spec.delayMs} to ${spec.delayMs + spec.jitterMs} ms longer`;
     case 'disk-sync-error':

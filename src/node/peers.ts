@@ -138,11 +138,13 @@ export class Peers {
     }
     const frame = encodePeerMessage(message, this.#group);
     if (this.#faults.isQuiet) link.send(frame);
-    else this.#sendFaulty(peer, link, frame);
+    else this.#sendFaulty(peer, lane, frame);
   }
 
-  #sendFaulty(peer: Peer, link: PeerLink, frame: readonly Uint8Array[]): void {
-    const delayMs = this.#faults.outbound(peer.id);
+  #sendFaulty(peer: Peer, lane: Lane, frame: readonly Uint8Array[]): void {
+    const link = peer.links[lane];
+    const bytes = frame.reduce((sum, chunk) => sum + chunk.length, 0);
+    const delayMs = this.#faults.outbound(peer.id, lane, bytes);
     if (delayMs === 0) link.send(frame);
     if (delayMs === null || delayMs === 0) return;
     this.#ports.clock.setTimer(delayMs, () => {

@@ -27,6 +27,8 @@ export type FaultSpec =
     }
   /** Messages to a peer leave later, in order, by `delayMs` and up to `jitterMs` more. */
   | { readonly kind: 'delay'; readonly peer: NodeId; readonly delayMs: number; readonly jitterMs: number }
+  /** Each lane to a peer carries so many bytes a second and no more: messages queue up behind each other. */
+  | { readonly kind: 'throttle'; readonly peer: NodeId; readonly bytesPerSecond: number }
   /** Each sync of the log ends later, by `delayMs` and up to `jitterMs` more. */
   | { readonly kind: 'disk-slow'; readonly delayMs: number; readonly jitterMs: number }
   /** Syncs fail. */
@@ -86,6 +88,7 @@ export const FAULT_SPEC: z.ZodType<FaultSpec> = z.discriminatedUnion('kind', [
     share: z.number().gt(0).max(1),
   }),
   z.object({ kind: z.literal('delay'), peer: nodeId, delayMs: milliseconds, jitterMs: milliseconds }),
+  z.object({ kind: z.literal('throttle'), peer: nodeId, bytesPerSecond: z.number().int().min(1) }),
   z.object({ kind: z.literal('disk-slow'), delayMs: milliseconds, jitterMs: milliseconds }),
   z.object({ kind: z.literal('disk-sync-error') }),
   z.object({ kind: z.literal('disk-full') }),

@@ -72,6 +72,10 @@ describe('a fault', () => {
     [{ kind: 'diskError', nodes: 'n2' }, 'n2: syncs fail'],
     [{ kind: 'diskFull', nodes: 'n2' }, 'n2: the disk is full'],
     [{ kind: 'clock', nodes: 'n2', offsetMs: -600_000 }, 'n2: the clock is 600000 ms behind'],
+    [
+      { kind: 'throttle', from: 'n1', to: 'n2', bothWays: false, bytesPerSecond: 9 },
+      'n1 → n2: 9 bytes a second',
+    ],
     [{ kind: 'wipe', nodes: 'n2' }, 'n2 loses its data'],
     [{ kind: 'kill', nodes: 'n2', signal: 'SIGTERM' }, 'SIGTERM to n2'],
   ])('is told in words: %j', (plan, text) => {

@@ -90,8 +90,8 @@ describe('the view of a cluster', () => {
   });
 
   test('knows of leaders from events too, however short their reign, and never before the beginning', () => {
-    const event = (at: number): NodeEvent => ({
-      sequence: 1,
+    const event = (at: number, sequence: number): NodeEvent => ({
+      sequence,
       at,
       level: 'info',
       code: 'election-won',
@@ -101,8 +101,8 @@ describe('the view of a cluster', () => {
     says('n1', {});
     clock.advanceBy(50);
     const [node] = view.nodes;
-    told?.onEvents(node as WatchedNode, [event(clock.unixMs() - 20)]);
-    told?.onEvents(node as WatchedNode, [event(0)]);
+    told?.onEvents(node as WatchedNode, [event(clock.unixMs() - 20, 1)]);
+    told?.onEvents(node as WatchedNode, [event(0, 2), event(0, 2)]);
     expect(view.leaders).toEqual([{ node: 'n1', term: 2, atMs: 30 }]);
     expect(view.events.map(({ atMs }) => atMs)).toEqual([30, 0]);
   });

@@ -119,6 +119,24 @@ describe('faults on request', () => {
     expect(cluster.group(leader).role).toBe('leader');
   });
 
+  test('a narrow line to one follower lets it fall behind, elects nobody, and holds up nobody else', () => {
+    const { cluster, leader, followers, add, ask } = start();
+    const [far, near] = followers as [string, string];
+    const driver = new Driver(cluster);
+    const before = elections(cluster);
+    add(leader, { kind: 'throttle', peer: far as NodeId, bytesPerSecond: 20_000 }, 3000);
+    let last = 0;
+    for (let count = 0; count < 100; count += 1)
+      last = driver.append(leader, ['x'.repeat(1000)]).value?.index ?? 0;
+    cluster.clock.advanceBy(200);
+    expect(cluster.group(near).commitIndex).toBeGreaterThanOrEqual(last);
+    expect(cluster.group(far).lastIndex).toBeLessThan(last);
+    cluster.clock.advanceBy(8000);
+    expect(cluster.group(far).commitIndex).toBeGreaterThanOrEqual(last);
+    expect(elections(cluster)).toBe(before);
+    expect(ask(leader, 'list').ended[0]?.affected).toBeGreaterThan(0);
+  });
+
   test('a leader that stands still acknowledges nothing, is replaced, and follows when it goes on', () => {
     const { cluster, leader, add } = start();
     const producer = new Driver(cluster, 'producer');

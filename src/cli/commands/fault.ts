@@ -9,13 +9,22 @@ import {
 import { blastRadius, confirmRadius } from '../blast-radius.ts';
 import { usageError } from '../cli-error.ts';
 import { SURVEY_TIMEOUT, noneAnswers, sourcesOf, survey, timeoutOf, findNode } from '../cluster-client.ts';
-import { flag, number, text, type Call, type Command } from '../command.ts';
+import { flag, number, positive, text, type Call, type Command } from '../command.ts';
 import { parseDuration } from '../duration.ts';
 import { ExitCode } from '../exit-code.ts';
 import { describeFault } from '../../node/index.ts';
 import { say, writeAnswer } from '../output.ts';
 
-const KINDS = ['stall', 'drop', 'delay', 'disk-slow', 'disk-sync-error', 'disk-full', 'clock'] as const;
+const KINDS = [
+  'stall',
+  'drop',
+  'delay',
+  'throttle',
+  'disk-slow',
+  'disk-sync-error',
+  'disk-full',
+  'clock',
+] as const;
 
 /** A fault with the node that has it. */
 interface FaultRow extends FaultState {
@@ -50,7 +59,7 @@ export const faultAdd: Command = {
   flags: [
     SURVEY_TIMEOUT,
     { name: 'ttl', type: 'string', describe: 'how long, up to 10m; required' },
-    { name: 'peer', type: 'string', describe: 'drop, delay: messages with this node' },
+    { name: 'peer', type: 'string', describe: 'drop, delay, throttle: messages with this node' },
     {
       name: 'direction',
       type: 'string',
@@ -68,6 +77,7 @@ export const faultAdd: Command = {
     { name: 'share', type: 'number', describe: 'drop: of the messages, above 0 and up to 1', default: 1 },
     { name: 'delay', type: 'string', describe: 'delay, disk-slow: at least so long', default: '0ms' },
     { name: 'jitter', type: 'string', describe: 'delay, disk-slow: and up to so much more', default: '0ms' },
+    { name: 'rate', type: 'number', describe: 'throttle: bytes a second' },
     { name: 'offset', type: 'string', describe: 'clock: ahead by so much, or behind, as in --offset=-10m' },
     { name: 'yes', type: 'boolean', describe: 'do it whatever it costs', default: false },
   ],
@@ -149,6 +159,12 @@ function specOf(call: Call): FaultSpec {
     }
     case 'delay':
       return { kind: 'delay', peer: peerOf(call), ...delayOf(call) };
+    case 'throttle': {
+      const bytesPerSecond = positive(call, 'rate');
+      if (bytesPerSecond === null)
+        throw usageError('--rate is missing', 'say how many bytes a second: --rate 20000');
+      return { kind: 'throttle', peer: peerOf(call), bytesPerSecond };
+    }
     case 'disk-slow':
       return { kind: 'disk-slow', ...delayOf(call) };
     case 'disk-sync-error':
