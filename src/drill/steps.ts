@@ -48,7 +48,8 @@ export class StepRunner {
       const startMs = this.#stage.nowMs();
       await this.#runOnce(step, step.repeat === 1 ? step.name : `${step.name} ${round}/${step.repeat}`);
       await this.run(step.next);
-      if (round < step.repeat) await this.#stage.pause(startMs + step.everyMs - this.#stage.nowMs());
+      if (round < step.repeat)
+        await this.#stage.pause(Math.max(0, startMs + step.everyMs - this.#stage.nowMs()));
     }
   }
 
