@@ -126,6 +126,8 @@ export const MARKS = {
   'client.hint-was-stale': 'a named leader had just refused',
   'client.answer-of-earlier-attempt': 'an answer came to a request that had been sent again since',
   'client.request-ids-used-up': 'a connection was replaced because its request ids were used up',
+  'client.stale-view': 'what a group said was heard so late that it may have gone on without this member',
+  'client.group-unheard': 'a member gave its queues up because it had not heard of its group for too long',
   'client.outcome-unknown': 'a batch was reported as of unknown outcome',
   'client.producer-given-up': 'a producer id was given up, as a number of it may be missing',
   'client.timed-out-unsent': 'a batch was never sent, and reported so',

@@ -165,6 +165,8 @@ export const MUTATION_NAMES = [
    * before idempotent producers, NATS without message ids.
    */
   'storesRetriesAgain',
+  /** A topic's batch that was answered already is answered, when it is retried, with the next offset. Nobody that we know of. */
+  'answersRetriesOneFurther',
   /** A linearizable read, proven to be allowed, is answered before the state machine is there. Breaks section 8. */
   'readsBeforeApply',
   /** Answers are merged into one run although their indexes are not consecutive. */
@@ -232,6 +234,26 @@ export const MUTATION_NAMES = [
    * twice what lies behind them. Nobody that we know of shipped it.
    */
   'countsReadsByRecords',
+  /**
+   * What was handed out counts as worked off. Breaks the promise of consumers: what they die with is never worked on. Kafka
+   * clients do so with automatic commits and a thread of their own.
+   */
+  'commitsWhatIsHandedOut',
+  /**
+   * A queue that is revoked is given up at once, with records of it still being worked on. Breaks the hand-over: two work
+   * on one queue. Had by RocketMQ's rebalance without locks.
+   */
+  'handsOverUnfinishedWork',
+  /**
+   * A member that was put out of its group goes on reading what it had. Breaks the same. Had by every consumer that learns
+   * of its end from a commit only.
+   */
+  'ignoresLostMembership',
+  /**
+   * A consumer goes on behind as many records as it got, and not behind what was looked at. Breaks reading by offset where
+   * retries left gaps or a filter passes records over. Nobody that we know of.
+   */
+  'countsOffsetsByRecords',
 ] as const;
 
 export type Mutation = (typeof MUTATION_NAMES)[number];

@@ -56,12 +56,19 @@ export class ConsumptionCheck {
   readonly #queues = new Map<number, QueueFacts>();
   readonly #places = new Map<RecordValue, string>();
   readonly #violations: ConsumptionViolation[] = [];
+  #undelivered = 0;
+
+  /** Records that were acknowledged and that nobody got yet. */
+  get undelivered(): number {
+    return this.#undelivered;
+  }
 
   /** A producer was told that its batch is stored. */
   acknowledged(queue: number, baseOffset: number, values: readonly RecordValue[]): void {
     const facts = this.#facts(queue);
     for (const [at, value] of values.entries()) {
       this.#holds(queue, baseOffset + at, value);
+      if (!facts.delivered.has(baseOffset + at)) this.#undelivered += 1;
       facts.acknowledged.add(baseOffset + at);
     }
   }
@@ -85,6 +92,7 @@ export class ConsumptionCheck {
   delivered(member: string, queue: number, offset: number, value: RecordValue): void {
     const facts = this.#facts(queue);
     this.#holds(queue, offset, value);
+    if (facts.acknowledged.has(offset) && !facts.delivered.has(offset)) this.#undelivered -= 1;
     facts.delivered.add(offset);
     const holder = facts.holders.get(member);
     if (holder === undefined) {

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { TimerHandle } from '../base/ports/clock.ts';
 import {
   decodeAdminResult,
@@ -89,6 +90,7 @@ export interface ConsumerHandlers {
 export class ConsumerCore {
   readonly #options: ConsumerCoreOptions;
   readonly #ports: ClientPorts;
+  readonly #mutations: Mutations;
   readonly #handlers: ConsumerHandlers;
   readonly #channels: ConsumerChannels;
   readonly #member: GroupMember | null;
@@ -119,6 +121,7 @@ export class ConsumerCore {
     const { group } = options;
     this.#options = options;
     this.#ports = ports;
+    this.#mutations = ports.mutations ?? NO_MUTATIONS;
     this.#handlers = handlers;
     this.#channels = channels;
     this.#member =
@@ -282,7 +285,8 @@ export class ConsumerCore {
   }
 
   #read(queue: ReadQueue, offset: number, committed: number | null): void {
-    const reader = new QueueReader(queue, offset, this.#channels.fetches, this.#ports.clock, this.#options, {
+    const options = { ...this.#options, mutations: this.#mutations };
+    const reader = new QueueReader(queue, offset, this.#channels.fetches, this.#ports.clock, options, {
       onChange: () => this.#onChange(),
       onFailed: (error) => {
         // Members hear from the group that a topic was deleted.
@@ -305,7 +309,7 @@ export class ConsumerCore {
 
   #onLost(why: string): void {
     const { queues } = this;
-    for (const { id } of queues) this.#drop(id);
+    if (!this.#mutations.ignoresLostMembership) for (const { id } of queues) this.#drop(id);
     this.#starting.clear();
     this.#revoking.clear();
     this.#hasView = false;

@@ -1,3 +1,4 @@
+import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import {
   decodeGroupResult,
@@ -36,6 +37,13 @@ type Op = GroupRequest['op'];
 type RequestOf<O extends Op> = Omit<Extract<GroupRequest, { readonly op: O }>, 'deadlineMs' | 'group'>;
 type ResultOf<O extends Op> = Extract<GroupResult, { readonly op: O }>;
 
+/**
+ * What the group said longer ago than this share of a session may be of a membership that has ended since: the session
+ * counts from when this member was heard, by a clock that may go faster.
+ */
+const TRUSTED_SHARE = 2 / 3;
+/** No generation of a group: it is answered at once. */
+const NO_GENERATION = 0;
 /** Between heartbeats that are answered at once although nothing has changed. */
 const PAUSE_MS = 100;
 const LEAVE_TIMEOUT_MS = 2000;
@@ -51,6 +59,8 @@ export class GroupMember {
   #sequence = 0;
   #heartbeat: Cancel | null = null;
   #timer: TimerHandle | null = null;
+  /** Runs out when the group was not heard of for as long as its word is trusted. */
+  #trust: TimerHandle | null = null;
   #isClosed = false;
 
   constructor(
@@ -73,11 +83,12 @@ export class GroupMember {
   join(): void {
     const { instance, clientName, topics, sessionTimeoutMs, timeoutMs } = this.#options;
     const request = { op: 'join', instance, clientName, topics, sessionTimeoutMs } as const;
+    const askedAtMs = this.#clock.monotonicMs();
     this.#heartbeat = this.#ask(request, timeoutMs, (error, view) => {
       this.#heartbeat = null;
       if (view !== null) {
         this.#wasMember = true;
-        this.#adopt(view);
+        this.#adopt(view, askedAtMs);
       } else if (error !== null && (this.#wasMember ? error.retryable : false))
         this.#later(() => this.join());
       else if (error !== null) this.#handlers.onFailed(error);
@@ -114,11 +125,25 @@ export class GroupMember {
     this.#isClosed = true;
     this.#view = null;
     this.#timer?.cancel();
+    this.#trust?.cancel();
     this.#heartbeat?.();
     this.#heartbeat = null;
   }
 
-  #adopt(view: GroupView): void {
+  #adopt(view: GroupView, askedAtMs: number): void {
+    const trustedMs = this.#options.sessionTimeoutMs * TRUSTED_SHARE;
+    const leftMs = askedAtMs + trustedMs - this.#clock.monotonicMs();
+    if (leftMs <= 0) {
+      mark('client.stale-view');
+      this.#view = { ...view, generation: NO_GENERATION };
+      this.#beat();
+      return;
+    }
+    this.#trust?.cancel();
+    this.#trust = this.#clock.setTimer(leftMs, () => {
+      mark('client.group-unheard');
+      this.#lose(`nothing was heard of the group for ${Math.round(trustedMs)} ms`);
+    });
     const isNew = this.#view?.memberId !== view.memberId || this.#view.generation !== view.generation;
     this.#view = view;
     if (isNew) {
@@ -133,11 +158,12 @@ export class GroupMember {
     if (view === null || this.#isClosed) return;
     const { memberId, generation } = view;
     const { sessionTimeoutMs, timeoutMs } = this.#options;
-    const waitMs = Math.floor(sessionTimeoutMs / 3);
+    const waitMs = Math.floor(sessionTimeoutMs / 6);
     const request = { op: 'heartbeat', memberId, generation, waitMs } as const;
+    const askedAtMs = this.#clock.monotonicMs();
     this.#heartbeat = this.#ask(request, waitMs + timeoutMs, (error, answer) => {
       this.#heartbeat = null;
-      if (answer !== null) this.#adopt(answer);
+      if (answer !== null) this.#adopt(answer, askedAtMs);
       else if (error !== null && isFenced(error)) this.#lose(error.message);
       else if (error?.retryable === true) this.#later(() => this.#beat());
       else if (error !== null) this.#handlers.onFailed(error);
@@ -147,6 +173,7 @@ export class GroupMember {
   #lose(why: string): void {
     if (this.#isClosed || this.#view === null) return;
     this.#view = null;
+    this.#trust?.cancel();
     this.#heartbeat?.();
     this.#heartbeat = null;
     this.#handlers.onLost(why);

@@ -1,6 +1,7 @@
 import { BatchFormatError, decodeBatch } from '../base/batch.ts';
 import { entryBody, entryTime } from '../base/entry.ts';
 import { MessageFormatError, decodeMessage, type Message } from '../base/message.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { LogIndex } from '../base/units.ts';
 import { bitmapHas, decodeFetchResult, encodeFetch, type FetchedBatch } from '../wire/broker-codec.ts';
@@ -40,6 +41,8 @@ export interface QueueReaderOptions {
   readonly timeoutMs: number;
   /** Where to go on if what is to be read next is not kept any more: `error` stops. */
   readonly onExpired: 'error' | 'earliest';
+  /** Wrong behaviours that a simulation must notice. */
+  readonly mutations: Mutations;
 }
 
 export interface QueueReaderHandlers {
@@ -124,7 +127,7 @@ export class QueueReader {
 
   /** Nothing that was handed out is still being worked on. */
   get isSettled(): boolean {
-    return this.#outstanding === null;
+    return this.#outstanding === null || this.#options.mutations.handsOverUnfinishedWork;
   }
 
   /** Everything that the queue had when it was last asked is worked off. */
@@ -142,6 +145,7 @@ export class QueueReader {
     this.#page = null;
     this.#outstanding = page;
     this.#handed = page.nextOffset;
+    if (this.#options.mutations.commitsWhatIsHandedOut) this.#processed = page.nextOffset;
     this.#fetch();
     return page.records;
   }
@@ -200,7 +204,8 @@ export class QueueReader {
 
   #onFetched({ nextOffset, endOffset, records }: Fetched): void {
     this.#knowsEnd = true;
-    this.#fetchFrom = nextOffset;
+    const isCounting = this.#options.mutations.countsOffsetsByRecords && records.length > 0;
+    this.#fetchFrom = isCounting ? this.#fetchFrom + records.length + 1 : nextOffset;
     this.#isAtEnd = nextOffset >= endOffset;
     if (records.length > 0) this.#page = { records, nextOffset };
     else if (this.#outstanding === null) {

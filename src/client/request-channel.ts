@@ -142,15 +142,21 @@ export class RequestChannel {
         this.#wait(pending);
         this.#link.redirect(info);
         return;
+      case 'LEADERSHIP_LOST':
+        // It may have happened, or happen yet: whoever may ask twice asks the next leader.
+        if (!pending.request.isRepeatable) break;
+        this.#wait(pending);
+        this.#link.redirect(info);
+        return;
       case 'OVERLOADED':
       case 'TIMEOUT':
         this.#wait(pending);
         this.#pause();
         return;
       default:
-        this.#forget(pending);
-        pending.done(new RefusedError(info), null);
     }
+    this.#forget(pending);
+    pending.done(new RefusedError(info), null);
   }
 
   #pause(): void {

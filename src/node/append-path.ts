@@ -431,7 +431,9 @@ export class AppendPath {
         this.#duplicates += 1;
         if (verdict.committed) {
           mark('node.duplicate-of-stored');
-          this.#acknowledge(request, verdict.index, verdict.term, verdict.baseOffset);
+          const further = this.#mutations.answersRetriesOneFurther ? 1 : 0;
+          const { index, term, baseOffset } = verdict;
+          this.#acknowledge(request, index, term, baseOffset === null ? null : baseOffset + further);
         } else {
           mark('node.duplicate-of-proposed');
           const waiting = this.#alsoWaiting.get(verdict.index);

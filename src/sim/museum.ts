@@ -15,6 +15,19 @@ export interface Exhibit {
   readonly rules: readonly Rule[];
 }
 
+/** Where a group did not get what it was promised. */
+const CONSUMPTION: readonly Rule[] = [
+  'never-consumed',
+  'offset-holds-another',
+  'stored-at-two-offsets',
+  'skipped',
+  'out-of-order',
+  'committed-work-repeated',
+  'position-went-back',
+  'not-assigned',
+  'clients-wait',
+];
+
 /** Shown by whole clusters. Those of the replicated state alone are shown by the tests of its floor. */
 export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   commitsEntriesOfOlderTerms: { world: 'duel', seed: 3, rules: ['invariant'] },
@@ -69,6 +82,7 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
     rules: ['replicas-differ', 'logs-differ', 'acknowledged-lost'],
   },
   storesRetriesAgain: { world: 'tail', seed: 1, rules: ['stored-twice'] },
+  answersRetriesOneFurther: { world: 'market', seed: 1, rules: CONSUMPTION },
   readsBeforeApply: { world: 'alone', seed: 11, rules: ['stale-read'] },
   mergesAnswersBlindly: { world: 'tail', seed: 1, rules: ['acknowledged-lost', 'two-values-at-one-index'] },
   reusesFrameBuffers: {
@@ -86,6 +100,10 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   reusesSequenceNumbers: { world: 'tail', seed: 1, rules: ['acknowledged-lost'] },
   matchesAnswersByOrder: { world: 'swarm', seed: 5, rules: ['reader-skipped', 'stale-read', 'clients-wait'] },
   countsReadsByRecords: { world: 'wiped', seed: 1, rules: ['reader-went-back', 'reader-skipped'] },
+  commitsWhatIsHandedOut: { world: 'market', seed: 2, rules: CONSUMPTION },
+  handsOverUnfinishedWork: { world: 'market', seed: 1, rules: CONSUMPTION },
+  ignoresLostMembership: { world: 'market', seed: 1, rules: CONSUMPTION },
+  countsOffsetsByRecords: { world: 'market', seed: 1, rules: CONSUMPTION },
 };
 
 /** The switches that stand here. */

@@ -1,4 +1,4 @@
-import { FAULT_KINDS, type FaultKind, type Scenario } from './scenario.ts';
+import { CLIENT_KINDS, FAULT_KINDS, type FaultKind, type Scenario } from './scenario.ts';
 
 /** A scenario as it is kept: JSON, by hand or by the simulator. */
 export interface ScenarioFile {
@@ -63,7 +63,7 @@ export function parseScenario(text: string): ScenarioFile {
   }
   for (const client of scenario.at('clients').list()) {
     client.at('name').text();
-    client.at('kind').oneOf(['producer', 'reader']);
+    client.at('kind').oneOf(CLIENT_KINDS);
     client.at('seed').number();
     for (const operation of client.at('operations').list()) {
       for (const key of ['ordinal', 'atMs', 'seed']) operation.at(key).number();

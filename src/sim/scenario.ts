@@ -52,9 +52,16 @@ export interface PlannedOperation {
   readonly seed: number;
 }
 
+/**
+ * `producer` and `reader` work on the raw log; `topic-producer` sends to the topic of the world, and `member` reads it as a
+ * member of the one group: each of its operations is a coming or a going.
+ */
+export const CLIENT_KINDS = ['producer', 'reader', 'topic-producer', 'member'] as const;
+export type ClientKind = (typeof CLIENT_KINDS)[number];
+
 export interface PlannedClient {
   readonly name: string;
-  readonly kind: 'producer' | 'reader';
+  readonly kind: ClientKind;
   /** For what belongs to the client and not to one operation: its limits, its waits between retries. */
   readonly seed: number;
   readonly operations: readonly PlannedOperation[];
@@ -89,6 +96,8 @@ export interface Scenario {
   /** Appends that one producer sends without waiting for the answers. */
   readonly inFlightMax: number;
   readonly payloadBytesMax: number;
+  /** Of the topic; where there are no clients for it there is none. Default 3. */
+  readonly topicQueues?: number;
   /** The patience of producers is drawn from one to this. */
   readonly timeoutMsMax: number;
   /** By ascending time. */

@@ -20,6 +20,8 @@ import type { Trace } from './trace.ts';
 export interface ClientWorld {
   readonly clock: Clock;
   readonly network: (host: string) => Network;
+  /** A host is gone from one moment to the next, with all its connections. */
+  readonly vanish: (host: string) => void;
   readonly endpoints: readonly Endpoint[];
   readonly history: History;
   readonly trace: Trace;
@@ -250,7 +252,7 @@ export class RecordedRead {
 }
 
 /** One timer at a time: a plan may be long, and most of it lies far ahead. Nothing is begun once all is to be healed. */
-function followPlan(
+export function followPlan(
   world: ClientWorld,
   plan: readonly PlannedOperation[],
   carryOut: (operation: PlannedOperation) => void,

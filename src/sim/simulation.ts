@@ -6,6 +6,7 @@ import {
   checkHistory,
   History,
   type CheckResult,
+  type ConsumptionRule,
   type FinalEntry,
   type FinalLog,
   type Violation,
@@ -15,10 +16,16 @@ import { RequestChannel } from '../client/request-channel.ts';
 import type { NodeError, NodeOptions } from '../node/index.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { Nemesis } from './nemesis.ts';
-import type { FaultKind, Scenario } from './scenario.ts';
+import type { FaultKind, PlannedClient, Scenario } from './scenario.ts';
 import { OutsideWorld } from './outside-world.ts';
 import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
 import { RecordedRead, SimulatedProducer, SimulatedReader, type ClientWorld } from './simulated-client.ts';
+import {
+  SESSION_MS_MAX,
+  SimulatedMember,
+  SimulatedTopic,
+  SimulatedTopicProducer,
+} from './simulated-topics.ts';
 import { StateWatch, type StateViolation } from './state-watch.ts';
 import { Trace } from './trace.ts';
 import { drawSeed } from './worlds.ts';
@@ -29,11 +36,13 @@ export interface Failure {
   readonly rule:
     | Violation['rule']
     | StateViolation['rule']
+    | ConsumptionRule
     | 'invariant'
     | 'exception'
     | 'node-ended'
     | 'nobody-leads'
     | 'clients-wait'
+    | 'member-ended'
     | 'no-convergence'
     | 'unreadable'
     /** Something that runs in a simulation looked past it, at a clock or a disk of the real world. */
@@ -105,7 +114,10 @@ class Simulation {
   readonly #watch: ClusterWatch;
   readonly #state = new StateWatch();
   readonly #world: ClientWorld;
-  readonly #clients: readonly (SimulatedProducer | SimulatedReader)[];
+  /** All whose answers are waited for. */
+  readonly #clients: { readonly pending: number }[] = [];
+  readonly #members: SimulatedMember[] = [];
+  readonly #topic: SimulatedTopic | null;
   readonly #nemesis: Nemesis;
   /** Nodes that ended by themselves and had no reason to. */
   readonly #ended: { readonly id: string; readonly error: NodeError }[] = [];
@@ -150,6 +162,7 @@ class Simulation {
     this.#world = {
       clock,
       network: (host) => network.host(host),
+      vanish: (host) => network.kill(host),
       endpoints: this.#cluster.ids.map((host) => ({ host, port: NODE_PORT })),
       history: this.#history,
       trace: this.#trace,
@@ -158,11 +171,18 @@ class Simulation {
       highestIndex: 0,
     };
     this.#nemesis = new Nemesis(this.#cluster, scenario, this.#trace);
-    this.#clients = scenario.clients.map((plan) =>
-      plan.kind === 'producer'
-        ? new SimulatedProducer(plan, this.#world)
-        : new SimulatedReader(plan, this.#world),
-    );
+    const hasTopic = scenario.clients.some(({ kind }) => kind === 'topic-producer' || kind === 'member');
+    this.#topic = hasTopic ? new SimulatedTopic(this.#world) : null;
+    for (const plan of scenario.clients) this.#add(plan);
+  }
+
+  #add(plan: PlannedClient): void {
+    const topic = this.#topic;
+    if (plan.kind === 'producer') this.#clients.push(new SimulatedProducer(plan, this.#world));
+    else if (plan.kind === 'reader') this.#clients.push(new SimulatedReader(plan, this.#world));
+    else if (topic !== null && plan.kind === 'member')
+      this.#members.push(new SimulatedMember(plan, this.#world, topic));
+    else if (topic !== null) this.#clients.push(new SimulatedTopicProducer(plan, this.#world, topic));
   }
 
   run(): SimulationResult {
@@ -250,12 +270,46 @@ class Simulation {
       const text = `${pending()} operations wait ${CLIENTS_FINISH_MS} ms after all was healed`;
       throw new Stop('clients-wait', text, this.#statusLines());
     }
+    this.#consumeAll();
     this.#advance(SETTLE_MS);
     if (!this.#until(() => this.#hasLeader() && this.#agree(this.#cluster.ids), CONVERGE_MS)) {
       const text = `the nodes do not agree ${CONVERGE_MS} ms after the last append`;
       throw new Stop('no-convergence', text, this.#statusLines());
     }
     this.#watch.check();
+  }
+
+  /** Whoever is left in the group, and one more, read the topic to its end; then they leave, and those that vanished expire. */
+  #consumeAll(): void {
+    const topic = this.#topic;
+    if (topic === null) return;
+    const { seed } = this.#scenario;
+    const last = new SimulatedMember(
+      { name: 'last', kind: 'member', seed, operations: [] },
+      this.#world,
+      topic,
+    );
+    if (!this.#until(() => topic.isThere, CLIENTS_FINISH_MS))
+      throw new Stop('clients-wait', 'the topic could not be created', this.#statusLines());
+    last.join();
+    if (!this.#until(() => topic.check.undelivered === 0, CLIENTS_FINISH_MS)) {
+      const text = `${topic.check.undelivered} records wait to be consumed`;
+      throw new Stop(
+        'clients-wait',
+        text,
+        topic.check.end().map((violation) => violation.text),
+      );
+    }
+    let members = 0;
+    for (const member of [...this.#members, last]) {
+      members += 1;
+      member.leave(() => {
+        members -= 1;
+      });
+    }
+    if (!this.#until(() => members === 0, CLIENTS_FINISH_MS))
+      throw new Stop('clients-wait', `${members} members cannot leave`, this.#statusLines());
+    this.#advance(2 * SESSION_MS_MAX);
   }
 
   #hasLeader(ids = this.#cluster.ids): boolean {
@@ -286,7 +340,13 @@ class Simulation {
     this.#readWholeLog();
     const logs = this.#cluster.ids.map((id) => this.#finalLog(id));
     this.#check = checkHistory(this.#history.events, logs);
-    return [...this.#check.violations];
+    const consumption = this.#topic?.check.end() ?? [];
+    const ended = this.#topic?.ended ?? [];
+    return [
+      ...this.#check.violations,
+      ...ended.map((message): Failure => ({ rule: 'member-ended', message, evidence: [] })),
+      ...consumption.map(({ rule, text }): Failure => ({ rule, message: text, evidence: [] })),
+    ];
   }
 
   /** One linearizable read of everything, as a client would do it in the end. */

@@ -33,7 +33,29 @@ export function drawScenario(seed: number): Scenario {
     ...drawClocks(prng),
     healsMajorityFirst: prng.chance(0.5),
   };
-  return { ...drawn, node: { ...drawn.node, ...drawLimits(prng.fork()) } };
+  const limited = { ...drawn, node: { ...drawn.node, ...drawLimits(prng.fork()) } };
+  return { ...limited, ...drawTopic(prng.fork(), limited) };
+}
+
+/** One seed in four has a topic with producers and a group beside the raw log. */
+function drawTopic(
+  prng: Prng,
+  { clients, safetyMs }: Pick<Scenario, 'clients' | 'safetyMs'>,
+): Pick<Scenario, 'clients' | 'topicQueues'> {
+  if (!prng.chance(0.25)) return { clients };
+  const more: PlannedClient[] = [];
+  const [producers, members] = [prng.between(1, 2), prng.between(1, 4)];
+  for (let at = 1; at <= producers; at += 1) {
+    const own = prng.fork();
+    const operations = planAppends(own, prng.between(2, 20), safetyMs);
+    more.push({ name: `t${at}`, kind: 'topic-producer', seed: own.uint32(), operations });
+  }
+  for (let at = 1; at <= members; at += 1) {
+    const own = prng.fork();
+    const operations = planAppends(own, 0.1 + own.fraction() * 0.6, safetyMs);
+    more.push({ name: `m${at}`, kind: 'member', seed: own.uint32(), operations });
+  }
+  return { clients: [...clients, ...more], topicQueues: prng.between(1, 6) };
 }
 
 function drawSize(prng: Prng): number {

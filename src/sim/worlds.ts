@@ -1,5 +1,11 @@
 import { Prng } from '../base/prng.ts';
-import { FAULT_KINDS, type FaultKind, type PlannedClient, type Scenario } from './scenario.ts';
+import {
+  FAULT_KINDS,
+  type ClientKind,
+  type FaultKind,
+  type PlannedClient,
+  type Scenario,
+} from './scenario.ts';
 import { drawScenario, drawSizes, planAppends, planFaults, planReads } from './swarm.ts';
 
 /** Worlds that are drawn for something, where the swarm is drawn for everything. */
@@ -15,6 +21,7 @@ export const WORLD_NAMES = [
   'wiped',
   'ballot',
   'noise',
+  'market',
 ] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -30,6 +37,7 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   wiped: drawWiped,
   ballot: drawBallot,
   noise: drawNoise,
+  market: drawMarket,
 };
 
 /** What a seed alone stands for: one in five is a world drawn for something, the others are the swarm's. */
@@ -263,6 +271,39 @@ function drawNoise(seed: number): Scenario {
     payloadBytesMax: prng.between(0, 4000),
     faults: planFaults(prng.fork(), rates({ noise: 6, kill: 0.5, isolate: 0.5 }), base.safetyMs),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 20 }),
+  };
+}
+
+/** Producers of a topic, and members of its group that come and go all the time, while leaders die and ways are clogged. */
+function drawMarket(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  const safetyMs = prng.between(4, 8) * 1000;
+  const broken = rates({
+    'lost-leader': 0.4,
+    kill: 0.4,
+    isolate: 0.3,
+    'clogged-way': 0.5,
+    reset: 0.5,
+    stop: 0.2,
+  });
+  const client = (name: string, kind: ClientKind, perSecond: number): PlannedClient => {
+    const own = prng.fork();
+    return { name, kind, seed: own.uint32(), operations: planAppends(own, perSecond, safetyMs) };
+  };
+  return {
+    ...base,
+    safetyMs,
+    brokenMs: prng.between(200, 3000),
+    topicQueues: prng.between(1, 5),
+    faults: planFaults(prng.fork(), broken, safetyMs),
+    clients: [
+      client('t1', 'topic-producer', 30),
+      client('t2', 'topic-producer', 30),
+      client('m1', 'member', 0.6),
+      client('m2', 'member', 0.6),
+      client('m3', 'member', 0.6),
+    ],
   };
 }
 

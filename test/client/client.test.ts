@@ -252,6 +252,16 @@ describe('transferLeadership', () => {
     await world.settle(closing);
   });
 
+  test('is not asked for again where leadership was lost meanwhile, as reads are', async () => {
+    const world = new World();
+    const [n1, n2] = [world.node('n1'), world.node('n2')];
+    n1.onRequest = (request) => request.failed('LEADERSHIP_LOST', { leaderAddress: n2.address });
+    n2.onRequest = (request) => request.failed('OUT_OF_RANGE');
+    const client = await world.client(['n1']);
+    expect(await world.rejection(client.transferLeadership())).toMatchObject({ code: 'LEADERSHIP_LOST' });
+    expect(await world.rejection(client.tail().next())).toMatchObject({ code: 'OUT_OF_RANGE' });
+  });
+
   test('goes to the next leader where the first turned it away', async () => {
     const world = new World();
     const [n1, n2] = [world.node('n1'), world.node('n2')];
