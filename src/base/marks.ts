@@ -12,6 +12,8 @@ export const MARKS = {
   'raft.vote-refused-not-eligible':
     'a vote was refused by a node that may have forgotten what it had promised',
   'raft.election-lost': 'a candidate gave up because a majority was out of reach',
+  'raft.founding-given-up':
+    'a node without a log stood for election, and heard that there is a cluster already',
   'raft.blank-voter-known':
     'a node without a log voted for one that has a log, for a committed configuration names it as who it is',
   'raft.own-vote-was-last':

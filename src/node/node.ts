@@ -381,6 +381,7 @@ class Node implements DledgerNode {
       configuration: () => this.#configuration?.value ?? null,
       clusterId: () => this.#clusterId(),
       identified: (id, incarnation, priority) => this.#core.peerIdentified(id, incarnation, priority),
+      clusterHeard: () => this.#core.clusterHeard(),
       reachable: (id, lane, up) => {
         this.#core.peerReachable(id, lane, up);
         if (up && this.#goneLeader === id) this.#goneLeader = null;

@@ -23,6 +23,8 @@ export interface PeersHandlers {
   configuration(): Configuration | null;
   clusterId(): string | null;
   identified(id: NodeId, incarnation: Incarnation, priority: number): void;
+  /** A peer says that it belongs to a cluster, and this node does not. */
+  clusterHeard(): void;
   reachable(id: NodeId, lane: Lane, up: boolean): void;
   /** This node's own proof that the process behind `id` is gone. */
   gone(id: NodeId, how: 'refused' | 'restarted'): void;
@@ -274,6 +276,7 @@ export class Peers {
 
   #clusterRefusal(theirs: string | null): ErrorInfo | null {
     const ours = this.#handlers.clusterId();
+    if (ours === null && theirs !== null) this.#handlers.clusterHeard();
     if (ours === null || theirs === null || ours === theirs) return null;
     return errorInfo(
       'WRONG_CLUSTER',

@@ -34,6 +34,7 @@ export class CoreState {
   };
   #role: Role;
   #term: Term;
+  #hasHeardOfCluster = false;
   #votedFor: NodeId | null;
   #leader: NodeId | null = null;
   #leadership: Leadership | null = null;
@@ -94,12 +95,30 @@ export class CoreState {
    * found it: with a member whose disk was lost it would make a majority of the empty.
    */
   get lacksItsCluster(): boolean {
-    return this.options.recovered.belongsToCluster && !this.membership.founded && this.log.lastIndex === 0;
+    return this.options.recovered.belongsToCluster && this.#isEmpty;
+  }
+
+  /**
+   * It has nothing, and somebody has a cluster: those who have nothing must not found another one. A member that has just
+   * lost its disk looks like one that was never there, and together they would be a majority. Heard of in this life only:
+   * who has not been told cannot know, and a name that a stranger said is not kept.
+   */
+  get mustNotFound(): boolean {
+    return this.lacksItsCluster || (this.#hasHeardOfCluster && this.#isEmpty);
+  }
+
+  clusterHeard(): void {
+    this.#hasHeardOfCluster = true;
+  }
+
+  get #isEmpty(): boolean {
+    return !this.membership.founded && this.log.lastIndex === 0;
   }
 
   /** Null if this node may campaign. */
   get ineligibleWhy(): string | null {
     if (this.lacksItsCluster) return 'it belongs to a cluster and has nothing of its log yet';
+    if (this.mustNotFound) return 'the others have a cluster, and it has nothing of its log yet';
     return this.membership.ineligibleWhy;
   }
 

@@ -64,6 +64,15 @@ export class Election {
     if (this.#early.takeTurn()) this.#preCampaign('leader-gone');
   }
 
+  /** Somebody has a cluster: who has nothing stands for nothing. */
+  clusterHeard(): void {
+    const state = this.#state;
+    if (!state.mustNotFound || (state.role !== 'preCandidate' && state.role !== 'candidate')) return;
+    mark('raft.founding-given-up');
+    this.#early.stop();
+    state.follow(state.term, null, 'the others have a cluster already');
+  }
+
   /** This process stood still: whatever it believes about silence is about its own. */
   pauseDetected(): void {
     this.#early.stop();

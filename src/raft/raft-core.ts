@@ -173,6 +173,12 @@ export class RaftCore {
     if (this.#election.recount()) this.#lead();
   }
 
+  /** A peer says that it belongs to a cluster. */
+  clusterHeard(): void {
+    this.#state.clusterHeard();
+    this.#election.clusterHeard();
+  }
+
   peerReachable(id: NodeId, lane: 'control' | 'bulk', up: boolean): void {
     this.#state.leadership?.laneChanged(id, lane, up);
   }

@@ -24,7 +24,7 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
   }
   const { ineligibleWhy } = membership;
   if (ineligibleWhy !== null) return { verdict: 'not-eligible', why: ineligibleWhy };
-  if (state.lacksItsCluster && lastIndex === 0) {
+  if (state.mustNotFound && lastIndex === 0) {
     // Whoever is elected must hold what founded the cluster.
     return { verdict: 'log-behind', why: `the log of ${from} is empty, and this cluster is founded` };
   }

@@ -310,6 +310,25 @@ describe('identity', () => {
     expect(cluster.fatal(follower)).toBeNull();
   });
 
+  test('one that was never there and one whose disk was wiped do not found another cluster beside the one that is left', () => {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const cluster = new SimulatedCluster({ seed, size: 3 });
+      for (const id of ['n2', 'n3']) cluster.start(id);
+      cluster.runUntilLeader();
+      cluster.clock.advanceBy(300);
+      const { clusterId } = cluster.status('n2');
+      expect(new Driver(cluster).append(cluster.leader() as string, ['kept']).value).not.toBeNull();
+      // n3 loses its disk, and n1, which nobody has seen yet, comes up with it. n2 alone has the record.
+      cluster.wipe('n3');
+      cluster.start('n3');
+      cluster.start('n1');
+      cluster.clock.advanceBy(5000);
+      for (const id of cluster.ids) expect([null, clusterId]).toContain(cluster.status(id).clusterId);
+      expect(cluster.core('n2')?.lastIndex).toBeGreaterThan(1);
+      for (const id of ['n1', 'n3']) expect(cluster.core(id)?.role).not.toBe('leader');
+    }
+  });
+
   test('a wiped node behind a cut is believed once the cut is healed', () => {
     const { cluster, driver, leader } = start();
     driver.append(leader, ['a']);

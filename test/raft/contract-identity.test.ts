@@ -60,6 +60,31 @@ describe('before a cluster is founded', () => {
     expect(voter.disk.durableHardState).toEqual({ term: 6, votedFor: n2 });
   });
 
+  test('a node without a log that has heard of a cluster neither stands nor votes for the empty', () => {
+    const node = new Replica();
+    becomePreCandidate(node);
+    node.core.clusterHeard();
+    expect(node.core.role).toBe('follower');
+    // A grant that was under way wins nothing any more.
+    node.hear(preVoteResponse(n2, n1, 1));
+    expect(node.core.role).toBe('follower');
+    node.tick(300);
+    expect(ofType('PreVote', node.drain())).toEqual([]);
+    expect(node.core.status().ineligibleWhy).toContain('the others have a cluster');
+    expect(oneOf('PreVoteResponse', node.hear(preVote(n3, n1, { term: 5, log: [] }))).verdict).toBe(
+      'log-behind',
+    );
+    expect(oneOf('RequestVoteResponse', node.hear(requestVote(n3, n1, { term: 5, log: [] }))).verdict).toBe(
+      'log-behind',
+    );
+    // It may have lost a log: that somebody has one does not make it fit to vote for it.
+    expect(oneOf('RequestVoteResponse', node.hear(requestVote(n3, n1, { term: 6, log }))).verdict).toBe(
+      'not-eligible',
+    );
+    node.hear(appendEntries(n3, n1, { term: 6, log, after: 0, commit: 3 }));
+    expect(node.core.status().eligible).toBe(true);
+  });
+
   test('a candidate says who the voters are by what is committed, and by nothing less', () => {
     const asked = ofType('PreVote', becomePreCandidate(new Replica()));
     expect(asked.map((one) => [one.to, one.voterIncarnation])).toEqual([
