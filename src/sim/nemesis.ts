@@ -288,10 +288,17 @@ export class Nemesis {
     this.#mendLater(prng, () => {
       this.#trace.note('nemesis', `there is room on the disk of ${id} again`);
       disk.setFull(false);
-      // A write that did not fit may not have been reported yet.
-      this.#later(100, () => this.#full.delete(id));
+      this.#forgetFull(id);
     });
     return `the disk of ${id} is full`;
+  }
+
+  /** A write that did not fit may not have been reported yet: not for a while, and not to a process that stands still. */
+  #forgetFull(id: string): void {
+    this.#later(100, () => {
+      if (this.#cluster.standsStill(id)) this.#forgetFull(id);
+      else this.#full.delete(id);
+    });
   }
 
   /**

@@ -182,6 +182,11 @@ export class SimulatedCluster {
     return this.machine(id).process !== null;
   }
 
+  /** Stopped, and not continued. */
+  standsStill(id: string): boolean {
+    return this.machine(id).process?.isRunning === false;
+  }
+
   node(id: string): DledgerNode {
     const { node, process } = this.machine(id);
     assert(node !== null && process !== null, () => `${id} does not run`);
