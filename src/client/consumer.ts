@@ -1,3 +1,4 @@
+import { publish } from './diagnostics.ts';
 import { AbortedError, ClosedError, type DledgerError } from './errors.ts';
 import type { ConsumedPage, ConsumerCore } from './consumer-core.ts';
 import type { ConsumedRecord, ReadQueue } from './queue-reader.ts';
@@ -88,8 +89,17 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   async nextPage(): Promise<ConsumedPage | null> {
     return new Promise((resolve, reject) => {
       this.#core.next((error, page) => {
-        if (error === null) resolve(page);
-        else reject(error);
+        if (error !== null) {
+          reject(error);
+          return;
+        }
+        const first = page?.records[0];
+        if (page !== null && first !== undefined) {
+          const { topic, queue, offset } = first;
+          const records = page.records.length;
+          publish('dledger:consume', () => ({ topic, queue, firstOffset: offset, records }));
+        }
+        resolve(page);
       });
     });
   }

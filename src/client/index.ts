@@ -18,6 +18,7 @@ export {
   type ClusterWatchOptions,
   type WatchedNode,
 } from './cluster-watch.ts';
+export type { DiagnosticEvents } from './diagnostics.ts';
 export { Consumer } from './consumer.ts';
 export type { ConsumedPage, GivenQueue } from './consumer-core.ts';
 export { TopicProducer, type NewRecord } from './topic-producer.ts';

@@ -2,7 +2,8 @@ import { MessageFormatError, type Message } from '../base/message.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import { errorInfo } from '../wire/errors.ts';
 import type { CallOptions } from './client.ts';
-import { AbortedError, RefusedError } from './errors.ts';
+import { isObserved, publish } from './diagnostics.ts';
+import { AbortedError, RefusedError, type DledgerError } from './errors.ts';
 import type { Produced, SendTicket, TopicProducerCore } from './topic-producer-core.ts';
 
 /** A record for a topic. Text is stored as UTF-8. */
@@ -77,9 +78,11 @@ export class TopicProducer {
     const timeoutMs = this.#timeoutOf(options);
     if (signal?.aborted === true) throw new AbortedError('none');
     const message = messageOf(record, this.#clock.unixMs());
+    const sentAtMs = this.#clock.monotonicMs();
     return new Promise((resolve, reject) => {
       const ticket: SendTicket = refusing(() =>
         this.#core.send(topic, message, timeoutMs, (error, produced) => {
+          this.#tell(topic, sentAtMs, error, produced);
           signal?.removeEventListener('abort', abort);
           if (error !== null) reject(error);
           else if (produced !== null) resolve(produced);
@@ -102,6 +105,7 @@ export class TopicProducer {
   ): Promise<Produced[]> {
     const timeoutMs = this.#timeoutOf(options);
     const now = this.#clock.unixMs();
+    const sentAtMs = this.#clock.monotonicMs();
     const messages = records.map((record) => messageOf(record, now));
     return new Promise((resolve, reject) => {
       const places: Produced[] = [];
@@ -111,6 +115,7 @@ export class TopicProducer {
         refusing(() =>
           this.#core.send(topic, message, timeoutMs, (error, produced) => {
             open -= 1;
+            this.#tell(topic, sentAtMs, error, produced);
             if (error !== null) reject(error);
             else if (produced !== null) places[at] = produced;
             if (open === 0) resolve(places);
@@ -118,6 +123,13 @@ export class TopicProducer {
         );
       }
     });
+  }
+
+  #tell(topic: string, sentAtMs: number, error: DledgerError | null, produced: Produced | null): void {
+    if (!isObserved('dledger:produce')) return;
+    const tookMs = this.#clock.monotonicMs() - sentAtMs;
+    if (error !== null) publish('dledger:produce', () => ({ topic, tookMs, produced: null, error }));
+    else if (produced !== null) publish('dledger:produce', () => ({ topic, tookMs, produced, error: null }));
   }
 
   /** Resolves when everything that was sent before is answered. */

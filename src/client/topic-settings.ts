@@ -6,6 +6,7 @@ import { LIMITS } from '../wire/limits.ts';
 import type { QueuePosition, ResetTarget } from '../wire/broker-schema.ts';
 import { integer } from './check.ts';
 import type { ConsumerCoreOptions, ConsumerHandlers, GivenQueue } from './consumer-core.ts';
+import { publish } from './diagnostics.ts';
 import { ArgumentError } from './errors.ts';
 import type { ReadQueue } from './queue-reader.ts';
 import type { TopicProducerOptions } from './topic-producer-core.ts';
@@ -90,11 +91,12 @@ export function consumerOptions(
       `${JSON.stringify(unfit)} is no tag: 1 to ${MESSAGE_LIMITS.tagBytesMax} bytes of UTF-8`,
     );
   const { autoCommitMs = 1000 } = settings;
+  const group = settings.group ?? null;
   const doNothing = (): void => undefined;
   return {
     options: {
       topics,
-      group: settings.group ?? null,
+      group,
       instance: settings.instance ?? `c-${randomText(prng)}`,
       clientName: settings.clientName ?? 'dledger-js',
       sessionTimeoutMs: integer(
@@ -113,10 +115,22 @@ export function consumerOptions(
       onExpired: settings.onExpired ?? 'error',
     },
     handlers: {
-      onAssigned: settings.onAssigned?.bind(settings) ?? doNothing,
-      onCommitted: settings.onCommitted?.bind(settings) ?? doNothing,
-      onRevoked: settings.onRevoked?.bind(settings) ?? doNothing,
-      onLost: settings.onLost?.bind(settings) ?? doNothing,
+      onAssigned: (queues) => {
+        publish('dledger:assigned', () => ({ group, queues }));
+        settings.onAssigned?.(queues);
+      },
+      onCommitted: (positions) => {
+        publish('dledger:committed', () => ({ group, positions }));
+        settings.onCommitted?.(positions);
+      },
+      onRevoked: (queues) => {
+        publish('dledger:revoked', () => ({ group, queues }));
+        settings.onRevoked?.(queues);
+      },
+      onLost: (queues, why) => {
+        publish('dledger:lost', () => ({ group, queues, why }));
+        settings.onLost?.(queues, why);
+      },
       onIdle: settings.onIdle?.bind(settings) ?? doNothing,
       onSkipped: settings.onSkipped?.bind(settings) ?? doNothing,
     },
