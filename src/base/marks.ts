@@ -99,6 +99,8 @@ export const MARKS = {
   'node.forwarded-outcome-lost': 'a leader was lost with a request that must not be sent twice',
   'node.parked-until-its-deadline': 'a request waited for a leader until its time was up',
   'node.forwarding-full': 'a request was refused because too many waited for the leader',
+  'node.disk-slow': 'three syncs in a row were slow, or one hung',
+  'node.slow-leader-handed-over': 'a leader with a slow disk handed leadership to a faster follower',
   'node.first-offset-raised': 'retention took records from a queue',
   'node.read-waited-for-apply': 'a proven read waited for the state machine',
   'node.read-lost-its-leader': 'a read was sent away as leadership was lost while it waited',

@@ -130,6 +130,8 @@ export interface HeartbeatResponse extends Envelope {
   readonly round: number;
   /** As in AppendEntriesResponse, so that a lost acknowledgement heals within a heartbeat. */
   readonly matchIndex: LogIndex;
+  /** How long syncs take at the sender lately, in whole milliseconds; 0 where they take none to speak of. */
+  readonly syncMs: number;
 }
 
 /** Tells the target of a leadership transfer to campaign at once (dissertation 3.10). */

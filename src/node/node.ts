@@ -31,11 +31,12 @@ import { Introduction } from './introduction.ts';
 import { LeaderReads } from './leader-reads.ts';
 import { LeadershipProofs } from './leadership-proofs.ts';
 import { LogAccess } from './log-access.ts';
-import { asNodeId, checkOptions, hostPort, type NodeOptions } from './options.ts';
+import { asNodeId, checkOptions, hostPort, slowSyncMs, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
 import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
+import { SlowDiskWatch } from './slow-disk-watch.ts';
 import { buildStatus } from './status.ts';
 import { SickMachine } from './sick-machine.ts';
 import { openStorage, type Storage } from './storage.ts';
@@ -103,6 +104,7 @@ class Node implements DledgerNode {
   readonly #applier: Applier;
   readonly #checkpointer: Checkpointer;
   readonly #pace: PaceWatch;
+  readonly #slowDisk: SlowDiskWatch;
   readonly #gate = new AckGate();
   readonly #backlog = new WriteBacklog();
   readonly #elections: ElectionRecord;
@@ -137,6 +139,7 @@ class Node implements DledgerNode {
       onTicks: (count) => {
         for (let tick = 0; tick < count; tick += 1) this.#core.tick();
         this.#pace.passed(this.#loop.nowMs);
+        this.#slowDisk.passed(this.#loop.nowMs);
       },
       onPause: (gapMs) => this.#onPause(gapMs),
       onTurnEnd: () => this.#turnEnd(),
@@ -258,6 +261,12 @@ class Node implements DledgerNode {
       () => ({ syncMs: this.#storage.wal.recentSyncs().p999, loopDelayMs: this.#loop.delayMs }),
       (pace, limitMs) => this.#event('warn', ...slowPace(pace, limitMs)),
     );
+    this.#slowDisk = new SlowDiskWatch({
+      limitMs: slowSyncMs(options),
+      paceMs: () => this.#storage.wal.syncPaceMs(),
+      core: this.#core,
+      event: (level, code, text, fields) => this.#event(level, code, text, fields),
+    });
     this.#door = this.#makeDoor();
     this.#announceStart();
     this.#listen();
@@ -290,6 +299,8 @@ class Node implements DledgerNode {
         ...this.#peers.counters(),
         ...this.#storage.counters(),
         walBacklogBytes: this.#backlog.bytes,
+        diskIsSlow: this.#slowDisk.isSlow ? 1 : 0,
+        slowDiskHandOvers: this.#slowDisk.handOvers,
         ...this.#door.counters(),
         watchers: this.#watchers.count,
         checkpointIndex: this.#checkpointer.lastIndex,
@@ -351,6 +362,7 @@ class Node implements DledgerNode {
       appendEntriesMax: options.appendEntriesMax,
       inflightMessagesMax: options.inflightMessagesMax,
       priority: options.priority,
+      slowSyncMs: slowSyncMs(options),
       mutations: options.mutations,
       bootstrap: { configuration: this.#foundingConfiguration() },
       recovered: this.#storage.recovered,

@@ -166,3 +166,10 @@ export function asNodeId(id: string): NodeId {
     throw new NodeError('BAD_OPTIONS', `node id ${JSON.stringify(id)} is not valid`, 'see --help');
   return id;
 }
+
+/** From which sync latency on a disk is slow: a fifth of a second, or more where time-outs are longer. */
+export function slowSyncMs({ electionTimeoutMsMin }: Pick<NodeOptions, 'electionTimeoutMsMin'>): number {
+  return Math.max(SLOW_SYNC_MS, electionTimeoutMsMin);
+}
+
+const SLOW_SYNC_MS = 200;

@@ -64,6 +64,7 @@ export class Appending {
       term: this.#state.term,
       round: message.round,
       matchIndex: (current ? this.#ackable : 0) as LogIndex,
+      syncMs: this.#state.syncMs,
     });
   }
 

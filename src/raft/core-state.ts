@@ -107,6 +107,14 @@ export class CoreState {
     return this.lacksItsCluster || (this.#hasHeardOfCluster && this.#isEmpty);
   }
 
+  /** How long syncs take here lately, in milliseconds; 0 where they take none to speak of. */
+  syncMs = 0;
+
+  /** A slow disk is no reason to follow worse, but one not to lead. */
+  get hasSlowDisk(): boolean {
+    return this.syncMs >= this.options.slowSyncMs;
+  }
+
   clusterHeard(): void {
     this.#hasHeardOfCluster = true;
   }

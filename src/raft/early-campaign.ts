@@ -73,7 +73,9 @@ export class EarlyCampaign {
     if (this.#state.ineligibleWhy === null) {
       this.#running = true;
       this.#leader = leader;
-      this.#rank = membership.rankOf(this.#state.id, leader);
+      // Behind all others: who leads must sync, and so it would be slow for everybody.
+      const behind = this.#state.hasSlowDisk ? membership.voters.length : 0;
+      this.#rank = membership.rankOf(this.#state.id, leader) + behind;
       this.#ticksLeft = this.#rank * RANK_TICKS;
       this.#attemptsLeft = ATTEMPTS;
     }

@@ -38,8 +38,9 @@ export class Election {
       return;
     }
     const { preferredVoters } = state.membership;
-    const handicap = Math.min(preferredVoters * HANDICAP_TICKS, state.options.electionTimeoutTicksMin);
-    if (!state.timer.tick(handicap)) return;
+    const { electionTimeoutTicksMin } = state.options;
+    const handicap = Math.min(preferredVoters * HANDICAP_TICKS, electionTimeoutTicksMin);
+    if (!state.timer.tick(handicap + (state.hasSlowDisk ? electionTimeoutTicksMin : 0))) return;
     if (state.ineligibleWhy === null) {
       this.#preCampaign('timeout');
       return;

@@ -133,6 +133,7 @@ export class Leadership {
     const peer = this.#replication.find(message.from);
     if (peer === null || message.round > this.#round) return;
     peer.heard();
+    peer.syncMs = message.syncMs;
     if (message.matchIndex > peer.matchIndex) this.#acknowledged(peer, message.matchIndex);
     peer.heardHeartbeat(message.round, message.matchIndex);
     this.#confirmReads();

@@ -33,6 +33,8 @@ export interface RaftOptions {
    * priority, and in an election the less preferred wait longer. Default 0 for everybody. See `peerIdentified`.
    */
   readonly priority: number;
+  /** Syncs that take so long, in milliseconds, make a disk slow. Default 200. See `syncPace`. */
+  readonly slowSyncMs: number;
   /** What founds a cluster: used by whoever is elected with an empty log. */
   readonly bootstrap: Bootstrap;
   /** Wrong behaviours that a simulation must notice. Default none. */
@@ -85,8 +87,10 @@ export const RAFT_DEFAULTS: Pick<
   | 'uncommittedBytesMax'
   | 'cacheBytesMax'
   | 'priority'
+  | 'slowSyncMs'
   | 'mutations'
 > = {
+  slowSyncMs: 200,
   electionTimeoutTicksMin: 15,
   electionTimeoutTicksMax: 30,
   heartbeatTicks: 5,

@@ -36,7 +36,7 @@ export class Preference {
     for (const peer of replication.peers) {
       const priority = membership.priorityOf(peer.id);
       if (priority <= options.priority || peer.healthyTicks < settledTicks) continue;
-      if (refuseTarget(this.#state, peer) !== null) continue;
+      if (refuseTarget(this.#state, peer) !== null || peer.syncMs >= options.slowSyncMs) continue;
       if (best === null || priority > membership.priorityOf(best.id)) best = peer;
     }
     if (best === null) return null;

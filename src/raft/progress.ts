@@ -38,6 +38,8 @@ export class Progress {
   /** Ticks for which it has been up to the job of leading. */
   healthyTicks = 0;
   controlUp = true;
+  /** How long its syncs take lately, as it says. */
+  syncMs = 0;
   #heardOnce = false;
   #matchAtHeartbeat = 0;
 

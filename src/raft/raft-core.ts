@@ -173,6 +173,15 @@ export class RaftCore {
     if (this.#election.recount()) this.#lead();
   }
 
+  /**
+   * How long syncs take here lately. A node with a slow disk tells the leader, stands for election late, and is not handed
+   * leadership while somebody else can have it.
+   * @param ms 0 where they take none to speak of.
+   */
+  syncPace(ms: number): void {
+    this.#state.syncMs = Math.max(0, Math.min(Math.round(ms), 0xffff_ffff));
+  }
+
   /** A peer says that it belongs to a cluster. */
   clusterHeard(): void {
     this.#state.clusterHeard();

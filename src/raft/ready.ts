@@ -166,6 +166,7 @@ export type TransferResult =
         | 'target-is-leader'
         | 'target-lagging'
         | 'target-unreachable'
+        | 'target-slow'
         | 'in-progress';
     };
 

@@ -86,10 +86,25 @@ function chooseTarget(state: CoreState, wanted: NodeId | null, replication: Repl
     const refusal = refuseTarget(state, replication.find(wanted));
     return refusal === null ? { ok: true, target: wanted } : { ok: false, refusal };
   }
+  const wellOff = bestTarget(state, replication, (peer) => !isTooSlow(state, peer));
+  // Whoever is asked to go for another reason than its disk goes, if need be to a slow one.
+  return wellOff.ok || state.hasSlowDisk ? wellOff : bestTarget(state, replication, () => true);
+}
+
+/** Half as slow is no gain: both would pass leadership to and fro. */
+function isTooSlow({ options, syncMs, hasSlowDisk }: CoreState, peer: Progress): boolean {
+  return peer.syncMs >= (hasSlowDisk ? Math.min(options.slowSyncMs, syncMs / 2) : options.slowSyncMs);
+}
+
+function bestTarget(
+  state: CoreState,
+  replication: Replication,
+  isWanted: (peer: Progress) => boolean,
+): TransferResult {
   let best: Progress | null = null;
   let refused: TransferRefusal = 'unknown-target';
   for (const peer of replication.peers) {
-    const refusal = refuseTarget(state, peer);
+    const refusal = refuseTarget(state, peer) ?? (isWanted(peer) ? null : 'target-slow');
     if (refusal !== null) {
       if (refused === 'unknown-target' || refusal === 'target-lagging') refused = refusal;
     } else if (best === null || isBetter(state, peer, best)) {

@@ -18,6 +18,7 @@ import { LogReader, type ReadRequest, type ReadResult } from './log-reader.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog, watermarkOf, type RecoveredLog } from './recovery.ts';
 import type { SegmentFiles } from './segment-files.ts';
+import { SyncPace } from './sync-pace.ts';
 import { WatermarkFile, type Watermark } from './watermark.ts';
 import { blockEnd, bytesOf, Gathering, type Batch, type WalWork } from './work.ts';
 
@@ -90,6 +91,7 @@ export class Wal {
   readonly #gathering: Gathering;
   readonly #syncTimes = new LatencyHistogram();
   readonly #recentSyncTimes = new RecentLatencies();
+  readonly #syncPace = new SyncPace();
   readonly #tornBytesAtOpen: number;
   #identity: Identity;
   /** The chain is at work; whatever comes, waits. */
@@ -290,6 +292,11 @@ export class Wal {
     };
   }
 
+  /** How long syncs of the log take lately. See `SyncPace`. */
+  syncPaceMs(): number {
+    return this.#syncPace.paceMs(this.#clock.monotonicMs());
+  }
+
   /** The syncs of the last ten to twenty seconds. */
   recentSyncs(): LatencySummary {
     return this.#recentSyncTimes.summary(this.#clock.monotonicMs());
@@ -424,6 +431,7 @@ export class Wal {
     const startedMs = this.#clock.monotonicMs();
     this.#bytesWritten += this.#writer.write(firstIndex, block);
     if (truncates) this.#durableIndex = Math.min(this.#durableIndex, firstIndex - 1) as LogIndex;
+    this.#syncPace.began(startedMs);
     if (this.#mutations.watermarkAheadOfSync) this.#claimEarly();
     const sync = this.#mutations.skipsLogSync ? this.#noSync : this.#writer.sync.bind(this.#writer);
     sync(
@@ -431,6 +439,7 @@ export class Wal {
         const nowMs = this.#clock.monotonicMs();
         this.#syncTimes.add(nowMs - startedMs);
         this.#recentSyncTimes.add(nowMs - startedMs, nowMs);
+        this.#syncPace.ended(nowMs);
         this.#blocks += 1;
         this.#entries += block.length;
         this.#durableIndex = this.#map.lastIndex;

@@ -279,10 +279,11 @@ function decodeHeartbeat(body: Uint8Array): AddressedMessage {
   return { group, message: { type: 'Heartbeat', from, to, term, commitIndex, round } };
 }
 
-// HeartbeatResponse: envelope, u64 round, u64 matchIndex.
+// HeartbeatResponse: envelope, u64 round, u64 matchIndex, u32 syncMs.
 
 function encodeHeartbeatResponse(message: HeartbeatResponse, group: GroupId): Uint8Array[] {
-  const body = writeEnvelope(16, message, group).uint53(message.round).uint53(message.matchIndex).finish();
+  const { round, matchIndex, syncMs } = message;
+  const body = writeEnvelope(20, message, group).uint53(round).uint53(matchIndex).u32(syncMs).finish();
   return encodeFrame(FrameKind.HEARTBEAT_RESPONSE, 0, [body]);
 }
 
@@ -291,8 +292,9 @@ function decodeHeartbeatResponse(body: Uint8Array): AddressedMessage {
   const { group, term, from, to } = readEnvelope(reader);
   const round = reader.uint53('round');
   const matchIndex = reader.logIndex('matchIndex');
+  const syncMs = reader.u32('syncMs');
   reader.end();
-  return { group, message: { type: 'HeartbeatResponse', from, to, term, round, matchIndex } };
+  return { group, message: { type: 'HeartbeatResponse', from, to, term, round, matchIndex, syncMs } };
 }
 
 // TimeoutNow: the envelope alone.

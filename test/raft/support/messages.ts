@@ -135,8 +135,17 @@ export function heartbeatResponse(
   inTerm: number,
   round: number,
   matchIndex = 0,
+  syncMs = 0,
 ): HeartbeatResponse {
-  return { type: 'HeartbeatResponse', from, to, term: term(inTerm), round, matchIndex: logIndex(matchIndex) };
+  return {
+    type: 'HeartbeatResponse',
+    from,
+    to,
+    term: term(inTerm),
+    round,
+    matchIndex: logIndex(matchIndex),
+    syncMs,
+  };
 }
 
 export function timeoutNow(from: NodeId, to: NodeId, inTerm: number): TimeoutNow {

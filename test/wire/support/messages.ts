@@ -146,6 +146,7 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     ...envelope,
     round: uint53,
     matchIndex: index,
+    syncMs: uint32,
   }),
   fc.record({ type: fc.constant('TimeoutNow' as const), ...envelope }),
 );
