@@ -405,7 +405,7 @@ describe('a slow disk', () => {
     readonly slowMs: Map<string, number>;
     /** Who led, in turn. */
     readonly leaders: string[];
-    passMs(ms: number): void;
+    readonly passMs: (ms: number) => void;
   } {
     const slowMs = new Map<string, number>();
     const cluster = new SimulatedCluster({
