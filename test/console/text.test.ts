@@ -23,7 +23,7 @@ describe('rows', () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 5 }), fc.integer({ min: 0, max: 60 }), (words, columns) => {
         const row = line(...words.map((text) => segment(text)));
-        expect(lineWidth(fit(row, columns))).toBe(columns);
+        expect(lineWidth(fit(row, columns, '…'))).toBe(columns);
         expect(lineWidth(slice(row, 3, columns))).toBe(columns);
       }),
       { numRuns: 1000 },
@@ -31,19 +31,21 @@ describe('rows', () => {
   });
 
   test('say where something was cut', () => {
-    expect(cut('abcdef', 4)).toBe('abc…');
-    expect(cut('abcd', 4)).toBe('abcd');
-    expect(cut('漢字漢字', 5)).toBe('漢字…');
-    expect(textOf(fit(line('ab', 'cdef'), 4))).toBe('abc…');
+    expect(cut('abcdef', 4, '…')).toBe('abc…');
+    expect(cut('abcd', 4, '…')).toBe('abcd');
+    expect(cut('漢字漢字', 5, '…')).toBe('漢字…');
+    expect(textOf(fit(line('ab', 'cdef'), 4, '…'))).toBe('abc…');
+    // An ASCII theme's. It is cut itself where there is no room for it.
+    expect(textOf(fit(line('ab', 'cdef'), 4, '..'))).toBe('ab..');
   });
 
   test('keep the right end where both do not fit', () => {
-    expect(textOf(ends(line('a long left side'), line('right'), 12))).toBe('a long…right');
+    expect(textOf(ends(line('a long left side'), line('right'), 12, '…'))).toBe('a long…right');
   });
 
   test('a box covers every cell under it', () => {
     const screen = Array.from({ length: 5 }, () => line(segment('.'.repeat(11))));
-    const covered = overlay(screen, [line('abc'), line('d')], 11).map(textOf);
+    const covered = overlay(screen, [line('abc'), line('d')], 11, '…').map(textOf);
     expect(covered).toEqual(['...........', '....abc....', '....d  ....', '...........', '...........']);
   });
 

@@ -102,6 +102,7 @@ function box(title: string, rows: readonly Line[], hint: string, room: Room, gly
     ),
     line(horizontal + upperRight),
     inner + 4,
+    glyphs.ellipsis,
   );
   return [
     top,

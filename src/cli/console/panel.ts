@@ -34,7 +34,7 @@ export function panel({ title, note, rows }: Panel, columns: number, height: num
     ],
   );
   const bottom: Line = [segment(lowerLeft + horizontal.repeat(inner) + lowerRight, 'dim')];
-  return height < 2 ? [] : [fit(top, columns), ...body, bottom];
+  return height < 2 ? [] : [fit(top, columns, glyphs.ellipsis), ...body, bottom];
 }
 
 /** Panels beside each other, all of the same height. */
@@ -42,7 +42,7 @@ export function beside(...parts: readonly (readonly Line[])[]): Line[] {
   const height = Math.max(0, ...parts.map((part) => part.length));
   const widths = parts.map((part) => Math.max(0, ...part.map(lineWidth)));
   return Array.from({ length: height }, (_, at) =>
-    parts.flatMap((part, which) => [...fit(part[at] ?? [], widths[which] ?? 0)]),
+    parts.flatMap((part, which) => [...fit(part[at] ?? [], widths[which] ?? 0, '')]),
   );
 }
 

@@ -35,8 +35,8 @@ export function lineWidth(row: Line): number {
   return row.reduce((sum, { text }) => sum + widthOf(text), 0);
 }
 
-/** Cuts a text to so many columns, with an ellipsis where something was cut. */
-export function cut(text: string, columns: number, ellipsis = '…'): string {
+/** Cuts a text to so many columns, with an ellipsis (the theme's: not every terminal has `…`) where something was cut. */
+export function cut(text: string, columns: number, ellipsis: string): string {
   if (widthOf(text) <= columns) return text;
   if (columns <= widthOf(ellipsis)) return ellipsis.slice(0, Math.max(0, columns));
   let kept = '';
@@ -59,7 +59,7 @@ export function padStart(text: string, columns: number): string {
 }
 
 /** A row of exactly so many columns: cut or filled up. */
-export function fit(row: Line, columns: number, ellipsis = '…'): Line {
+export function fit(row: Line, columns: number, ellipsis: string): Line {
   const fitted: Segment[] = [];
   let left = columns;
   for (const part of row) {
@@ -79,9 +79,9 @@ export function fit(row: Line, columns: number, ellipsis = '…'): Line {
 }
 
 /** Left and right at the two ends of a row; the left one gives way. */
-export function ends(left: Line, right: Line, columns: number): Line {
+export function ends(left: Line, right: Line, columns: number, ellipsis: string): Line {
   const room = Math.max(0, columns - lineWidth(right));
-  return [...fit(left, room), ...fit(right, columns - room)];
+  return [...fit(left, room, ellipsis), ...fit(right, columns - room, ellipsis)];
 }
 
 /** The columns from one on of a row, so many of them. Wide characters that are cut through become spaces. */
@@ -100,17 +100,26 @@ export function slice(row: Line, from: number, columns: number): Line {
     }
     if (kept !== '') parts.push({ text: kept, tone });
   }
-  return fit(parts, columns);
+  return fit(parts, columns, '');
 }
 
 /** Lays a box of rows over a screen; what lies under it is gone. */
-export function overlay(screen: readonly Line[], box: readonly Line[], columns: number): Line[] {
+export function overlay(
+  screen: readonly Line[],
+  box: readonly Line[],
+  columns: number,
+  ellipsis: string,
+): Line[] {
   const width = Math.min(columns, Math.max(0, ...box.map(lineWidth)));
   const left = Math.floor((columns - width) / 2);
   const top = Math.max(0, Math.floor((screen.length - box.length) / 2));
   return screen.map((row, at) => {
     const over = box[at - top];
     if (over === undefined) return row;
-    return [...slice(row, 0, left), ...fit(over, width), ...slice(row, left + width, columns - left - width)];
+    return [
+      ...slice(row, 0, left),
+      ...fit(over, width, ellipsis),
+      ...slice(row, left + width, columns - left - width),
+    ];
   });
 }

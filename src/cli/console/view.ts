@@ -46,14 +46,14 @@ export function draw(model: ConsoleModel, ui: UiState, { columns, rows }: Size, 
   const bodyRows = rows - 3;
   const body = DRAW[ui.screen]({ model, ui, columns, rows: bodyRows, glyphs });
   const screen = [
-    fit(head(model, columns, glyphs), columns),
-    fit(tabs(ui, model, columns), columns),
-    ...Array.from({ length: bodyRows }, (_, at) => fit(body[at] ?? [], columns)),
-    fit(footer(ui, columns, glyphs), columns),
+    fit(head(model, columns, glyphs), columns, glyphs.ellipsis),
+    fit(tabs(ui, model, columns, glyphs), columns, glyphs.ellipsis),
+    ...Array.from({ length: bodyRows }, (_, at) => fit(body[at] ?? [], columns, glyphs.ellipsis)),
+    fit(footer(ui, columns, glyphs), columns, glyphs.ellipsis),
   ];
   return ui.overlay === null
     ? screen
-    : overlay(screen, drawOverlay(ui.overlay, { columns, rows }, glyphs), columns);
+    : overlay(screen, drawOverlay(ui.overlay, { columns, rows }, glyphs), columns, glyphs.ellipsis);
 }
 
 /** One frame for `--once`: the overview, as high as it needs to be. */
@@ -73,7 +73,7 @@ function head(model: ConsoleModel, columns: number, glyphs: Glyphs): Line {
     segment(`[${model.environment.toUpperCase()}] `, model.environment === 'prod' ? 'danger' : 'dim'),
     ...healthSegments(model, isStale, glyphs),
   );
-  return ends(left, line(segment(` ${age} `, isStale ? 'warn' : 'dim')), columns);
+  return ends(left, line(segment(` ${age} `, isStale ? 'warn' : 'dim')), columns, glyphs.ellipsis);
 }
 
 /** By text, shape and colour, whatever of them can be seen. */
@@ -100,13 +100,13 @@ function healthSegments({ health, ageMs }: ConsoleModel, isStale: boolean, glyph
   }
 }
 
-function tabs(ui: UiState, model: ConsoleModel, columns: number): Line {
+function tabs(ui: UiState, model: ConsoleModel, columns: number, glyphs: Glyphs): Line {
   const titles = SCREENS.map((screen, at): Segment => {
     const text = `${at + 1} ${SCREEN_TITLES[screen]}`;
     return screen === ui.screen ? segment(`[${text}]`, 'title') : segment(` ${text} `, 'dim');
   });
   const mode = model.isReadOnly ? 'read-only' : 'read-write';
-  return ends(line(' ', ...titles), line(segment(`${mode} `, 'dim')), columns);
+  return ends(line(' ', ...titles), line(segment(`${mode} `, 'dim')), columns, glyphs.ellipsis);
 }
 
 const ALWAYS: readonly string[] = ['?', 'q'];
@@ -125,7 +125,7 @@ function footer(ui: UiState, columns: number, glyphs: Glyphs): Line {
     if (lineWidth(left) + lineWidth(hint) > room) break;
     left.push(...hint);
   }
-  return ends(left, right, columns);
+  return ends(left, right, columns, glyphs.ellipsis);
 }
 
 function hintOf({ keys: [key], label }: KeyBinding, glyphs: Glyphs): Segment[] {
