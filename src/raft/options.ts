@@ -61,7 +61,7 @@ export interface Recovered {
   /** Ascending; covers firstIndex - 1 (if it is known) to lastIndex. */
   readonly termRuns: readonly TermRun[];
   readonly lastChecksum: number;
-  /** The newest entries, consecutive, ending at lastIndex; may be empty. They fill the cache. */
+  /** The newest entries, consecutive, ending at lastIndex; the newest of all is among them, for its time. They fill the cache. */
   readonly tail: readonly Entry[];
   /** Known to be committed (from the checkpoint or a hint); 0 if nothing is known. */
   readonly commitIndex: LogIndex;

@@ -86,7 +86,7 @@ export class LogReader {
     }
   }
 
-  /** The newest entries, as many as have no more than `bytesMax` bytes together. */
+  /** The newest entries, as many as have no more than `bytesMax` bytes together, and the newest of all in any case. */
   tailSync(bytesMax: number): Entry[] {
     const entries: Entry[] = [];
     let next = this.#firstWithin(bytesMax);
@@ -104,7 +104,8 @@ export class LogReader {
       next = (next + read.entries.length) as LogIndex;
     }
     let from = 0;
-    for (; bytes > bytesMax; from += 1) bytes -= entries[from]?.bytes.length ?? 0;
+    for (; bytes > bytesMax && from < entries.length - 1; from += 1)
+      bytes -= entries[from]?.bytes.length ?? 0;
     return from === 0 ? entries : entries.slice(from);
   }
 

@@ -248,7 +248,10 @@ export class Wal {
       .flatMap((first) => this.#reader.readSync({ first, entriesMax: 1, bytesMax: 0 }).entries);
   }
 
-  /** The newest entries, as many as have no more than `bytesMax` bytes together. Reads them at once. */
+  /**
+   * The newest entries, as many as have no more than `bytesMax` bytes together, and the newest of all in any case: a leader
+   * needs its time, below which it stamps nothing. Reads them at once.
+   */
   tail(bytesMax: number): Entry[] {
     return this.#reader.tailSync(bytesMax);
   }

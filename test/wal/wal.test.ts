@@ -97,6 +97,8 @@ describe('opening', () => {
     expect(bytes).toBeLessThanOrEqual(20_000);
     expect(bytes).toBeGreaterThan(14_000);
     expect(wal.tail(1 << 20)).toHaveLength(34);
+    // However little there is room for: the next leader must know the time of the newest.
+    expect(wal.tail(1).map((entry) => entry.index)).toEqual([34]);
   });
 });
 
