@@ -16,6 +16,8 @@ export const MARKS = {
     'a node without a log stood for election, and heard that there is a cluster already',
   'raft.blank-voter-known':
     'a node without a log voted for one that has a log, for a committed configuration names it as who it is',
+  'raft.unseen-voter-named':
+    'a node that did not know yet that it counts voted for one whose committed configuration names it',
   'raft.own-vote-was-last':
     'the others made a majority before the own vote was on disk, and the candidate waited',
   'raft.early-campaign': 'a voter stood at once because the process of its leader was gone',

@@ -106,7 +106,16 @@ export class Membership {
     if (member === null) return 'it is not a member of the configuration';
     if (member.role !== 'voter') return 'it is a learner';
     if (this.counts(this.#self)) return null;
+    if (this.isUnseen)
+      return `this cluster was founded before ${this.#self} was seen, and no configuration that it knows names it yet`;
     return `a configuration names another incarnation of ${this.#self} than this one, ${this.#selfIdentity.incarnation}`;
+  }
+
+  /** It is a voter of a cluster that was founded before it was seen, and does not know yet that it counts. */
+  get isUnseen(): boolean {
+    if (!this.#hardStateTrusted || !this.#founded) return false;
+    const member = findMember(this.#active, this.#self);
+    return member?.role === 'voter' && member.incarnation === UNKNOWN_INCARNATION;
   }
 
   /** Whether what this voter says is to be counted: votes, acknowledgements, signs of life. */

@@ -23,7 +23,8 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
     return { verdict: 'stale-term', why: `term ${term} has its leader, ${state.leader}` };
   }
   const { ineligibleWhy } = membership;
-  if (ineligibleWhy !== null) return { verdict: 'not-eligible', why: ineligibleWhy };
+  if (ineligibleWhy !== null && !isNamedSince(state, message))
+    return { verdict: 'not-eligible', why: ineligibleWhy };
   if (state.mustNotFound && lastIndex === 0) {
     // Whoever is elected must hold what founded the cluster.
     return { verdict: 'log-behind', why: `the log of ${from} is empty, and this cluster is founded` };
@@ -57,6 +58,20 @@ function mayHaveLostALog(state: CoreState, { lastIndex, voterIncarnation }: PreV
   if (voterIncarnation !== options.incarnation) return true;
   mark('raft.blank-voter-known');
   return false;
+}
+
+/**
+ * A node that its cluster was founded without may count already and not know it: the configuration that names it was
+ * committed by the others. If one of them is lost then, the cluster needs its vote to go on. The candidate's word for it
+ * is enough, for the same reason as above.
+ */
+function isNamedSince(
+  { membership, options }: CoreState,
+  { voterIncarnation }: PreVote | RequestVote,
+): boolean {
+  if (!membership.isUnseen || voterIncarnation !== options.incarnation) return false;
+  mark('raft.unseen-voter-named');
+  return true;
 }
 
 function ignoresLogs({ options }: CoreState, { type, reason }: PreVote | RequestVote): boolean {

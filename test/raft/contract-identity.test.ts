@@ -85,6 +85,32 @@ describe('before a cluster is founded', () => {
     expect(node.core.status().eligible).toBe(true);
   });
 
+  test('a node that the cluster was founded without votes once a committed configuration names it as who it is', () => {
+    const founding = logOf([1, 1, 2], trio, (id) =>
+      id === n1 ? UNKNOWN_INCARNATION : firstIncarnationOf(id),
+    );
+    const voter = new Replica({ log: founding, commit: 2 });
+    expect(voter.core.status().ineligibleWhy).toContain('founded before n1 was seen');
+    const asks = { log: logOf([1, 1, 2, 3, 3]), voterIncarnation: firstIncarnationOf(n1) };
+    for (const voterIncarnation of [UNKNOWN_INCARNATION, wiped]) {
+      const answers = voter.hear(requestVote(n2, n1, { ...asks, voterIncarnation, term: 5 }));
+      expect(oneOf('RequestVoteResponse', answers).verdict).toBe('not-eligible');
+    }
+    const shorter = voter.hear(requestVote(n2, n1, { ...asks, log: founding.slice(0, 2), term: 6 }));
+    expect(oneOf('RequestVoteResponse', shorter).verdict).toBe('log-behind');
+    expect(oneOf('PreVoteResponse', voter.hear(preVote(n2, n1, { ...asks, term: 7 }))).verdict).toBe(
+      'granted',
+    );
+    expect(oneOf('RequestVoteResponse', voter.hear(requestVote(n2, n1, { ...asks, term: 7 }))).verdict).toBe(
+      'granted',
+    );
+    expect(voter.disk.durableHardState).toEqual({ term: 7, votedFor: n2 });
+    // A wiped disk is another matter: which incarnation counts is for the committed configurations that it knows.
+    const replaced = new Replica({ log, incarnation: wiped });
+    const named = replaced.hear(requestVote(n2, n1, { ...asks, voterIncarnation: wiped, term: 7 }));
+    expect(oneOf('RequestVoteResponse', named).verdict).toBe('not-eligible');
+  });
+
   test('a candidate says who the voters are by what is committed, and by nothing less', () => {
     const asked = ofType('PreVote', becomePreCandidate(new Replica()));
     expect(asked.map((one) => [one.to, one.voterIncarnation])).toEqual([

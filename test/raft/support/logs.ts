@@ -79,11 +79,17 @@ export function draft(text: string, bodyBytes = 0): EntryDraft {
  * A log written as the terms of its entries, the way the paper draws logs. Entry 1 is the configuration of `ids`. The
  * same terms give the same bytes, so logs that are drawn alike match in the sense of the log matching property.
  */
-export function logOf(terms: readonly number[], ids: readonly NodeId[] = trio): Entry[] {
+export function logOf(
+  terms: readonly number[],
+  ids: readonly NodeId[] = trio,
+  incarnationOf: (id: NodeId) => Incarnation = firstIncarnationOf,
+): Entry[] {
   const log: Entry[] = [];
   for (const [at, one] of terms.entries()) {
     const body =
-      at === 0 ? configurationDraft(configurationOf(ids)) : draft(`entry ${at + 1} of term ${one}`);
+      at === 0
+        ? configurationDraft(configurationOf(ids, incarnationOf))
+        : draft(`entry ${at + 1} of term ${one}`);
     log.push(
       ...sealEntries([body], {
         group: FIRST_GROUP,
