@@ -534,9 +534,12 @@ export class Nemesis {
     return `wipe the disk of ${id}`;
   }
 
-  /** All others are known to belong to the cluster: they know who counts. */
+  /** All others know that they belong to the cluster, and so many of them count that they can lead it without this one. */
   #isFoundedWithout(id: string): boolean {
-    return this.#cluster.ids.every((other) => other === id || this.#members.has(other));
+    this.#noteJoined();
+    const others = this.#cluster.ids.filter((other) => other !== id);
+    const counting = others.filter((other) => this.#joined.has(other)).length;
+    return counting * 2 > this.#cluster.ids.length && others.every((other) => this.#members.has(other));
   }
 
   /**
@@ -606,7 +609,16 @@ export class Nemesis {
     }
     disk.clearFaults();
     if (!this.#isActive) disk.onOperation = null;
-    this.#failing.delete(id);
+    if (this.#cluster.isRunning(id)) this.#forgetFailing(id);
+    else this.#failing.delete(id);
+  }
+
+  /** What failed is reported a moment later, and to a process that stands still when it goes on. */
+  #forgetFailing(id: string): void {
+    this.#later(100, () => {
+      if (this.#cluster.standsStill(id)) this.#forgetFailing(id);
+      else this.#failing.delete(id);
+    });
   }
 
   /** Rather often whoever leads: most of what can go wrong begins there. */
