@@ -1,4 +1,5 @@
 import { Reader, Writer } from './fields.ts';
+import type { QueuePosition } from './queue-position.ts';
 
 /**
  * Orders to the state machine: bodies of `command` entries, version 1. Little endian; the first four bytes are the type
@@ -59,13 +60,6 @@ export interface DeleteTopic {
 export interface RaiseFirstOffset {
   readonly type: 'raise-first-offset';
   readonly offsets: readonly QueuePosition[];
-}
-
-export interface QueuePosition {
-  /** The queue's number in the cluster. */
-  readonly queue: number;
-  /** Of a group's position: the next offset to be read. */
-  readonly offset: number;
 }
 
 export interface JoinGroup {

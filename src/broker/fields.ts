@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { UINT53_MAX, readUint53, writeUint53 } from '../base/uint53.ts';
 import { decodeUtf8, encodeUtf8 } from '../base/utf8.ts';
-import type { QueuePosition } from './commands.ts';
+import type { QueuePosition } from './queue-position.ts';
 
 const TEXT_BYTES_MAX = 65_535;
 

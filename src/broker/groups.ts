@@ -1,18 +1,12 @@
 import { isBrokerName } from '../base/message.ts';
 import type { Mutations } from '../base/mutations.ts';
-import type {
-  CommitPositions,
-  ExpireMembers,
-  JoinGroup,
-  LeaveGroup,
-  QueuePosition,
-  ResetPositions,
-} from './commands.ts';
+import type { CommitPositions, ExpireMembers, JoinGroup, LeaveGroup, ResetPositions } from './commands.ts';
 import type { Reader } from './fields.ts';
 import { FrozenViews } from './frozen-views.ts';
 import { Group, decodeGroupState, encodeGroupState, type GroupState } from './group.ts';
 import { refusal, type CommandOutcome, type Refusal } from './outcomes.ts';
 import { badName, unknownTopic, type Queue, type Topic, type Topics } from './topics.ts';
+import type { QueuePosition } from './queue-position.ts';
 
 export interface GroupLimits {
   readonly groupsMax: number;

@@ -5,8 +5,8 @@ export {
   encodeCommand,
   encodeOpenProducer,
   type Command,
-  type QueuePosition,
 } from './commands.ts';
+export type { QueuePosition } from './queue-position.ts';
 export type { GroupQueue, GroupState, Member } from './group.ts';
 export { GROUP_LIMITS, type GroupLimits } from './groups.ts';
 export { BrokerWatch } from './broker-watch.ts';

@@ -15,7 +15,7 @@ import {
 } from '../wire/broker-schema.ts';
 import { FrameKind } from '../wire/frame.ts';
 import { WireError } from '../wire/wire-error.ts';
-import type { CallOptions } from './client.ts';
+import type { CallOptions } from './call-options.ts';
 import type { Request } from './request-channel.ts';
 
 export interface NewTopic {

@@ -9,6 +9,7 @@ import {
 import { FrameKind } from '../wire/frame.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { Admin } from './admin.ts';
+import type { CallOptions } from './call-options.ts';
 import { surveyCluster, type ClusterStatus } from './cluster-status.ts';
 import { parseEndpoints, type Endpoint } from './endpoint.ts';
 import { integer } from './check.ts';
@@ -55,13 +56,6 @@ export interface ProducerSettings {
   readonly inFlightMax?: number;
   readonly queueMax?: number;
   readonly queueBytesMax?: number;
-}
-
-export interface CallOptions {
-  /** Default: the client's requestTimeoutMs. */
-  readonly timeoutMs?: number;
-  /** Ends the wait: the call is rejected with AbortedError, whose outcome says what may have become of it. */
-  readonly signal?: AbortSignal;
 }
 
 export interface Appended {

@@ -1,11 +1,11 @@
 /** The public API of the package `dledger`. */
 export { Admin, type NewTopic } from './admin.ts';
+export type { CallOptions } from './call-options.ts';
 export {
   Client,
   connect,
   type Appended,
   type BatchAppended,
-  type CallOptions,
   type ConnectOptions,
   type ProducerSettings,
   type ReadOptions,

@@ -1,7 +1,7 @@
 import { MessageFormatError, type Message } from '../base/message.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import { errorInfo } from '../wire/errors.ts';
-import type { CallOptions } from './client.ts';
+import type { CallOptions } from './call-options.ts';
 import { isObserved, publish } from './diagnostics.ts';
 import { AbortedError, RefusedError, type DledgerError } from './errors.ts';
 import type { Produced, SendTicket, TopicProducerCore } from './topic-producer-core.ts';
