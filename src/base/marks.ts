@@ -42,6 +42,9 @@ export const MARKS = {
   'raft.byte-window-full': 'a follower had as many bytes on their way as it may',
   'raft.entries-read-for-follower': 'what a follower lacked had left the cache and came from disk',
   'raft.entries-read-in-vain': 'what was read for a follower was not wanted any more',
+  'raft.snapshot-not-needed': 'a follower was sent a snapshot of what it has already',
+  'raft.snapshot-installed': 'a follower has the snapshot that it was sent, and gets the log behind it',
+  'raft.snapshot-failed': 'a leader could not send the snapshot that a follower needs, and tries again',
   // Raft: reads, transfers, members.
   'raft.read-round-failed': 'leadership was lost while reads waited for its proof',
   'raft.read-waited-for-term': 'a read waited for the first commit of its leader',

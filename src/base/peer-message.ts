@@ -15,6 +15,8 @@ export type PeerMessage =
   | AppendEntriesResponse
   | Heartbeat
   | HeartbeatResponse
+  | InstallSnapshot
+  | InstallSnapshotResponse
   | TimeoutNow;
 
 interface Envelope {
@@ -132,6 +134,41 @@ export interface HeartbeatResponse extends Envelope {
   readonly matchIndex: LogIndex;
   /** How long syncs take at the sender lately, in whole milliseconds; 0 where they take none to speak of. */
   readonly syncMs: number;
+}
+
+/**
+ * Which snapshot: the state machine as it is after the entry at `lastIncludedIndex` (figure 13's lastIncludedIndex and
+ * lastIncludedTerm), in so many bytes. Equal in all of this, two snapshots are the same bytes, whoever sends them.
+ */
+export interface SnapshotId {
+  readonly lastIncludedIndex: LogIndex;
+  readonly lastIncludedTerm: Term;
+  /** Header checksum of that entry: what the log goes on from. */
+  readonly lastIncludedChecksum: number;
+  readonly bytes: number;
+  /** Of what the snapshot holds. */
+  readonly checksum: number;
+}
+
+/** A piece of a snapshot for a follower that needs entries which the leader does not keep any more (section 7). */
+export interface InstallSnapshot extends Envelope {
+  readonly type: 'InstallSnapshot';
+  readonly term: Term;
+  readonly snapshot: SnapshotId;
+  /** Where in the snapshot `data` belongs. */
+  readonly offset: number;
+  /** May be empty: then it only asks how far the receiver is. */
+  readonly data: Uint8Array;
+}
+
+export interface InstallSnapshotResponse extends Envelope {
+  readonly type: 'InstallSnapshotResponse';
+  readonly term: Term;
+  readonly snapshot: SnapshotId;
+  /** From here on the sender of this lacks the snapshot. */
+  readonly offset: number;
+  /** The sender of this needs no more of it: its log and state begin with this snapshot, or know better already. */
+  readonly installed: boolean;
 }
 
 /** Tells the target of a leadership transfer to campaign at once (dissertation 3.10). */

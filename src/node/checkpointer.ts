@@ -1,4 +1,5 @@
 import { encodeConfiguration, type Configuration } from '../base/configuration.ts';
+import { entryTime } from '../base/entry.ts';
 import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
@@ -80,6 +81,7 @@ export class Checkpointer {
       configurationIndex: configuration.index,
       configuration: encodeConfiguration(configuration.value),
       stateDigest: this.#machine.digest(),
+      timeMs: entryTime(entry),
     };
     // The view is taken now; what it counts on, and only then the view itself, is made durable while entries go on being
     // applied.

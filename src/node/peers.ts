@@ -131,7 +131,9 @@ export class Peers {
     const peer = this.#peers.get(message.to);
     // A member of a configuration that is not committed yet may be unknown so far.
     if (peer === undefined) return;
-    const lane: Lane = message.type === 'AppendEntries' && message.entries.length > 0 ? 'bulk' : 'control';
+    const isBulk =
+      message.type === 'InstallSnapshot' || (message.type === 'AppendEntries' && message.entries.length > 0);
+    const lane: Lane = isBulk ? 'bulk' : 'control';
     const link = peer.links[lane];
     // Encoding is not for nothing even when the lane is down: skip it.
     if (!link.isUp) {

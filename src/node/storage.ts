@@ -91,6 +91,7 @@ export function openStorage(
         lastIndex: wal.lastIndex,
         termRuns: wal.termRuns(),
         lastChecksum: wal.lastChecksum,
+        lastTimeMs: checkpoint?.timeMs ?? 0,
         tail: wal.tail(options.cacheBytesMax),
         commitIndex,
         configuration,

@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { mark } from '../base/marks.ts';
-import type { AppendEntries, AppendRejection, Heartbeat } from '../base/peer-message.ts';
+import type { AppendEntries, AppendRejection, Heartbeat, InstallSnapshot } from '../base/peer-message.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import type { CoreState } from './core-state.ts';
 
@@ -32,13 +32,13 @@ export class Appending {
 
   onAppendEntries(message: AppendEntries): void {
     if (!isWellFormed(message)) return;
-    if (!this.#recognise(message)) {
+    if (!this.recognise(message)) {
       this.#answer(message, 0, null);
       return;
     }
     const rejection = this.#check(message);
     if (rejection !== null) {
-      if (this.#mayAnswer) this.#answer(message, this.#ackable, rejection);
+      if (this.mayAnswer) this.#answer(message, this.#ackable, rejection);
       return;
     }
     this.#append(message);
@@ -51,12 +51,12 @@ export class Appending {
   }
 
   onHeartbeat(message: Heartbeat): void {
-    const current = this.#recognise(message);
+    const current = this.recognise(message);
     // Not up to this log's own end: what lies beyond the verified index may be another leader's and not committed.
     const { log, options } = this.#state;
     const known = options.mutations.commitsWhatHeartbeatsSay ? log.lastIndex : this.#verifiedIndex;
     if (current) this.#commitTo(Math.min(message.commitIndex, known));
-    if (current && !this.#mayAnswer) return;
+    if (current && !this.mayAnswer) return;
     this.#state.send({
       type: 'HeartbeatResponse',
       from: this.#state.id,
@@ -79,7 +79,7 @@ export class Appending {
     if (!this.#ackDue) return;
     this.#ackDue = false;
     const { leader, term, id } = this.#state;
-    if (leader === null || leader === id || this.#term !== term || !this.#mayAnswer) return;
+    if (leader === null || leader === id || this.#term !== term || !this.mayAnswer) return;
     const matchIndex = this.#ackable;
     this.#acknowledgedIndex = matchIndex;
     this.#owes = matchIndex < this.#owedIndex;
@@ -92,7 +92,7 @@ export class Appending {
    * that to a leader of a later term: one of two answers would be broken, and with it an entry that was committed by
    * counting it. So it keeps what it is sent, and says nothing.
    */
-  get #mayAnswer(): boolean {
+  get mayAnswer(): boolean {
     return this.#state.options.recovered.hardStateTrusted;
   }
 
@@ -107,7 +107,7 @@ export class Appending {
   }
 
   /** Takes the sender for the leader of its term. @returns false if that term is over. */
-  #recognise(message: AppendEntries | Heartbeat): boolean {
+  recognise(message: AppendEntries | Heartbeat | InstallSnapshot): boolean {
     const state = this.#state;
     const { from, term } = message;
     if (term < state.term && !state.options.mutations.followsLeadersOfOlderTerms) {

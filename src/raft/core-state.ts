@@ -66,6 +66,7 @@ export class CoreState {
       this.persistence.hardStateChanged();
     }
     this.#role = this.membership.selfVotes ? 'follower' : 'learner';
+    this.#stampMs = options.recovered.lastTimeMs;
     this.noteStamp(options.recovered.tail.at(-1));
   }
 

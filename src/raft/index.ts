@@ -12,6 +12,7 @@ export type {
   ReadGrant,
   Ready,
   Role,
+  SnapshotWanted,
   TermRun,
   TransferResult,
 } from './ready.ts';

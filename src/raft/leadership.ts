@@ -1,6 +1,11 @@
 import { assert } from '../base/assert.ts';
 import { mark } from '../base/marks.ts';
-import type { AppendEntriesResponse, HeartbeatResponse } from '../base/peer-message.ts';
+import type {
+  AppendEntriesResponse,
+  HeartbeatResponse,
+  InstallSnapshot,
+  InstallSnapshotResponse,
+} from '../base/peer-message.ts';
 import { EntryKind, sealEntries, type Entry, type EntryDraft } from '../base/entry.ts';
 import type { LogIndex, NodeId } from '../base/units.ts';
 import { committedByCounting } from './commit.ts';
@@ -137,6 +142,28 @@ export class Leadership {
     if (message.matchIndex > peer.matchIndex) this.#acknowledged(peer, message.matchIndex);
     peer.heardHeartbeat(message.round, message.matchIndex);
     this.#confirmReads();
+  }
+
+  onInstallSnapshotResponse(message: InstallSnapshotResponse): void {
+    const peer = this.#replication.find(message.from);
+    if (peer === null) return;
+    peer.heard();
+    if (peer.state !== 'snapshot') return;
+    if (message.installed) this.#replication.snapshotInstalled(peer, message.snapshot.lastIncludedIndex);
+    else peer.snapshotStored(message.offset);
+    this.#state.outbox.answerSnapshot(message);
+  }
+
+  sendSnapshot(to: NodeId, piece: Pick<InstallSnapshot, 'snapshot' | 'offset' | 'data'>): boolean {
+    if (this.#replication.find(to)?.state !== 'snapshot') return false;
+    const { id, term } = this.#state;
+    this.#state.send({ type: 'InstallSnapshot', from: id, to, term, ...piece });
+    return true;
+  }
+
+  snapshotFailed(to: NodeId): void {
+    const peer = this.#replication.find(to);
+    if (peer !== null) this.#replication.snapshotFailed(peer, this.#round);
   }
 
   /** Its own disk is done with something: only now does the leader count itself. */

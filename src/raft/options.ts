@@ -61,7 +61,12 @@ export interface Recovered {
   /** Ascending; covers firstIndex - 1 (if it is known) to lastIndex. */
   readonly termRuns: readonly TermRun[];
   readonly lastChecksum: number;
-  /** The newest entries, consecutive, ending at lastIndex; the newest of all is among them, for its time. They fill the cache. */
+  /**
+   * Stored time of the entry at lastIndex or of one before it, Unix milliseconds; 0 if nothing is known. For where `tail`
+   * is empty: entries are never stamped with an earlier time than those before them.
+   */
+  readonly lastTimeMs: number;
+  /** The newest entries, consecutive, ending at lastIndex; empty only if the log is. They fill the cache. */
   readonly tail: readonly Entry[];
   /** Known to be committed (from the checkpoint or a hint); 0 if nothing is known. */
   readonly commitIndex: LogIndex;

@@ -1,7 +1,12 @@
-import type { PeerMessage, RequestVoteResponse } from '../base/peer-message.ts';
+import type {
+  InstallSnapshot,
+  InstallSnapshotResponse,
+  PeerMessage,
+  RequestVoteResponse,
+} from '../base/peer-message.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
 import type { Persistence } from './persistence.ts';
-import type { LogRead, RaftEvent, ReadGrant } from './ready.ts';
+import type { LogRead, RaftEvent, ReadGrant, Ready, SnapshotWanted } from './ready.ts';
 
 interface HeldVote {
   readonly response: RequestVoteResponse;
@@ -17,6 +22,9 @@ export class Outbox {
   #readsRefused: number[] = [];
   #logReads: LogRead[] = [];
   #resetBulkLanes: NodeId[] = [];
+  #snapshotsWanted: SnapshotWanted[] = [];
+  #snapshotAnswers: InstallSnapshotResponse[] = [];
+  #snapshotPieces: InstallSnapshot[] = [];
   #heldVotes: HeldVote[] = [];
 
   get isEmpty(): boolean {
@@ -26,7 +34,10 @@ export class Outbox {
       this.#reads.length === 0 &&
       this.#readsRefused.length === 0 &&
       this.#logReads.length === 0 &&
-      this.#resetBulkLanes.length === 0
+      this.#resetBulkLanes.length === 0 &&
+      this.#snapshotsWanted.length === 0 &&
+      this.#snapshotAnswers.length === 0 &&
+      this.#snapshotPieces.length === 0
     );
   }
 
@@ -72,14 +83,19 @@ export class Outbox {
     this.#resetBulkLanes.push(id);
   }
 
-  take(): {
-    messages: PeerMessage[];
-    events: RaftEvent[];
-    reads: ReadGrant[];
-    readsRefused: number[];
-    logReads: LogRead[];
-    resetBulkLanes: NodeId[];
-  } {
+  wantSnapshot(wanted: SnapshotWanted): void {
+    this.#snapshotsWanted.push(wanted);
+  }
+
+  answerSnapshot(answer: InstallSnapshotResponse): void {
+    this.#snapshotAnswers.push(answer);
+  }
+
+  storeSnapshot(piece: InstallSnapshot): void {
+    this.#snapshotPieces.push(piece);
+  }
+
+  take(): Omit<Ready, 'number' | 'hardState' | 'truncateFrom' | 'entries' | 'commitIndex' | 'mustPersist'> {
     const taken = {
       messages: this.#messages,
       events: this.#events,
@@ -87,6 +103,9 @@ export class Outbox {
       readsRefused: this.#readsRefused,
       logReads: this.#logReads,
       resetBulkLanes: this.#resetBulkLanes,
+      snapshotsWanted: this.#snapshotsWanted,
+      snapshotAnswers: this.#snapshotAnswers,
+      snapshotPieces: this.#snapshotPieces,
     };
     this.#messages = [];
     this.#events = [];
@@ -94,6 +113,9 @@ export class Outbox {
     this.#readsRefused = [];
     this.#logReads = [];
     this.#resetBulkLanes = [];
+    this.#snapshotsWanted = [];
+    this.#snapshotAnswers = [];
+    this.#snapshotPieces = [];
     return taken;
   }
 }

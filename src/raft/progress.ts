@@ -8,7 +8,7 @@ import type { LogRead, ProgressState, ProgressStatus } from './ready.ts';
  *
  * - probe: it is not known where the logs agree. One message at a time, until one is accepted.
  * - replicate: they agree up to `matchIndex`; entries are sent ahead of acknowledgements, within a window.
- * - snapshot: what it needs next is no longer in this log. Nothing is sent.
+ * - snapshot: what it needs next is no longer in this log. A snapshot is on its way; no entries are sent.
  */
 export class Progress {
   readonly id: NodeId;
@@ -41,6 +41,7 @@ export class Progress {
   /** How long its syncs take lately, as it says. */
   syncMs = 0;
   #heardOnce = false;
+  #snapshotOffset = 0;
   #matchAtHeartbeat = 0;
 
   constructor(id: NodeId, nextIndex: LogIndex, messagesMax: number, bytesMax: number) {
@@ -87,7 +88,23 @@ export class Progress {
   becomeSnapshot(): void {
     this.#state = 'snapshot';
     this.inflights.clear();
+    this.probeOutstanding = false;
     this.emptyDue = false;
+    this.#snapshotOffset = 0;
+  }
+
+  /** It has everything up to `lastIndex` by a snapshot: where the logs agree is asked anew behind that. */
+  installed(lastIndex: LogIndex): void {
+    this.becomeProbe();
+    this.nextIndex = Math.max(lastIndex, this.matchIndex) + 1;
+    this.stalledTicks = 0;
+  }
+
+  /** It lacks the snapshot from here on. Who takes it in is alive, and only as long as it gets on. */
+  snapshotStored(offset: number): void {
+    if (offset <= this.#snapshotOffset) return;
+    this.#snapshotOffset = offset;
+    this.stalledTicks = 0;
   }
 
   /** Forgets what somebody of the same name acknowledged. */
@@ -154,7 +171,7 @@ export class Progress {
 
   tick(): void {
     this.ticksSinceHeard += 1;
-    this.stalledTicks = this.owes ? this.stalledTicks + 1 : 0;
+    this.stalledTicks = this.owes || this.#state === 'snapshot' ? this.stalledTicks + 1 : 0;
   }
 
   /**

@@ -1,10 +1,11 @@
 import type { Entry, EntryDraft } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
-import type { PeerMessage } from '../base/peer-message.ts';
+import type { InstallSnapshot, PeerMessage } from '../base/peer-message.ts';
 import type { Incarnation, LogIndex, NodeId, Term } from '../base/units.ts';
 import { Appending } from './appending.ts';
 import { CoreState } from './core-state.ts';
 import { Election } from './election.ts';
+import { Installing } from './installing.ts';
 import { Leadership } from './leadership.ts';
 import type { RaftOptions } from './options.ts';
 import { Preference } from './preference.ts';
@@ -15,6 +16,7 @@ import type {
   RaftStatus,
   Ready,
   Role,
+  SnapshotWanted,
   TermRun,
   TransferResult,
 } from './ready.ts';
@@ -31,6 +33,7 @@ export class RaftCore {
   readonly #state: CoreState;
   readonly #election: Election;
   readonly #appending: Appending;
+  readonly #installing: Installing;
   readonly #transfer: Transfer;
   readonly #preference: Preference;
   #reportedCommit = 0;
@@ -39,6 +42,7 @@ export class RaftCore {
     this.#state = new CoreState(options);
     this.#election = new Election(this.#state);
     this.#appending = new Appending(this.#state);
+    this.#installing = new Installing(this.#state, this.#appending);
     this.#transfer = new Transfer(this.#state);
     this.#preference = new Preference(this.#state);
   }
@@ -129,11 +133,17 @@ export class RaftCore {
       case 'Heartbeat':
         this.#appending.onHeartbeat(message);
         break;
+      case 'InstallSnapshot':
+        this.#installing.onInstallSnapshot(message);
+        break;
       case 'AppendEntriesResponse':
         if (this.#isAnswerToLeader(message)) this.#state.leadership?.onAppendEntriesResponse(message);
         break;
       case 'HeartbeatResponse':
         if (this.#isAnswerToLeader(message)) this.#state.leadership?.onHeartbeatResponse(message);
+        break;
+      case 'InstallSnapshotResponse':
+        if (this.#isAnswerToLeader(message)) this.#state.leadership?.onInstallSnapshotResponse(message);
         break;
       case 'TimeoutNow':
         if (message.term === this.#state.term && message.from === this.#state.leader)
@@ -229,6 +239,32 @@ export class RaftCore {
    */
   logRead(request: LogRead, entries: readonly Entry[], prevChecksum: number): void {
     this.#state.leadership?.logRead(request, entries, prevChecksum);
+  }
+
+  /**
+   * Sends a piece of the snapshot that a follower needs (`Ready.snapshotsWanted`).
+   * @returns false if it is not wanted any more: another leads, or the follower needs none.
+   */
+  sendSnapshot(
+    { to, term }: SnapshotWanted,
+    piece: Pick<InstallSnapshot, 'snapshot' | 'offset' | 'data'>,
+  ): boolean {
+    return term === this.term && (this.#state.leadership?.sendSnapshot(to, piece) ?? false);
+  }
+
+  /** There is no snapshot to send, or it cannot be read. It is asked for again. */
+  snapshotFailed({ to, term }: SnapshotWanted): void {
+    if (term === this.term) this.#state.leadership?.snapshotFailed(to);
+  }
+
+  /** Answers `Ready.snapshotPieces`. @param offset from where on the snapshot of this piece is lacking now. */
+  snapshotStored(piece: InstallSnapshot, offset: number): void {
+    this.#installing.stored(piece, offset);
+  }
+
+  /** Whether the leader's log has to begin anew with this snapshot, as far as is known by now. */
+  needsSnapshot(piece: InstallSnapshot): boolean {
+    return this.#installing.needs(piece);
   }
 
   hasReady(): boolean {

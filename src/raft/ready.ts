@@ -1,4 +1,10 @@
-import type { CampaignReason, PeerMessage, VoteVerdict } from '../base/peer-message.ts';
+import type {
+  CampaignReason,
+  InstallSnapshot,
+  InstallSnapshotResponse,
+  PeerMessage,
+  VoteVerdict,
+} from '../base/peer-message.ts';
 import type { Configuration } from '../base/configuration.ts';
 import type { Entry } from '../base/entry.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
@@ -52,6 +58,12 @@ export interface Ready {
   readonly readsRefused: readonly number[];
   /** Entries that left the cache and that a lagging follower needs: answer with `logRead()`. */
   readonly logReads: readonly LogRead[];
+  /** Followers that need what this log does not keep any more: send them a snapshot by `sendSnapshot()`. */
+  readonly snapshotsWanted: readonly SnapshotWanted[];
+  /** What followers say of the snapshots that they are sent. */
+  readonly snapshotAnswers: readonly InstallSnapshotResponse[];
+  /** Pieces of a snapshot of this term's leader, to be stored and answered by `snapshotStored()`. */
+  readonly snapshotPieces: readonly InstallSnapshot[];
   /** Bulk lanes that move no acknowledgement although appends are outstanding: close them so that they are dialled anew. */
   readonly resetBulkLanes: readonly NodeId[];
   /** What happened and why, for people: status, events, logs. */
@@ -71,6 +83,11 @@ export interface LogRead {
   readonly firstIndex: LogIndex;
   readonly entriesMax: number;
   readonly bytesMax: number;
+}
+
+export interface SnapshotWanted {
+  readonly to: NodeId;
+  readonly term: Term;
 }
 
 /** Why the core did something. Each has the term at that moment. */

@@ -72,8 +72,27 @@ export class Replication {
     if (peer.state === 'probe' && matchIndex >= peer.matchIndex) {
       peer.becomeReplicate();
       this.#tell(peer, `its log matches up to ${peer.matchIndex}`);
+    } else if (peer.state === 'snapshot' && peer.matchIndex >= this.#state.log.firstIndex - 1) {
+      // An acknowledgement that was long on its way: it has what it was believed to lack.
+      this.probe(peer, `its log matches up to ${peer.matchIndex}`);
     }
     return moved;
+  }
+
+  /** The snapshot, or what this follower had all along, reaches up to `lastIndex`. */
+  snapshotInstalled(peer: Progress, lastIndex: LogIndex): void {
+    if (peer.state !== 'snapshot') return;
+    mark('raft.snapshot-installed');
+    peer.installed(lastIndex);
+    this.#tell(peer, `it has the snapshot at ${lastIndex}`);
+  }
+
+  /** No snapshot can be sent now. Tried again when it answers the next heartbeat. */
+  snapshotFailed(peer: Progress, round: number): void {
+    if (peer.state !== 'snapshot') return;
+    mark('raft.snapshot-failed');
+    this.probe(peer, 'the snapshot for it could not be sent');
+    peer.pauseProbe(round);
   }
 
   /** Goes back past a whole conflicting term at once (end of section 5.3). */
@@ -139,6 +158,7 @@ export class Replication {
     const prevTerm = log.termAt(prevIndex);
     if (prevTerm === null || (peer.nextIndex < log.firstIndex && peer.nextIndex <= log.lastIndex)) {
       peer.becomeSnapshot();
+      this.#state.outbox.wantSnapshot({ to: peer.id, term: this.#state.term });
       this.#tell(peer, `it needs index ${peer.nextIndex}, this log begins at ${log.firstIndex}`);
       return false;
     }

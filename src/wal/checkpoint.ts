@@ -29,6 +29,8 @@ export interface CheckpointHeader {
   readonly configuration: Uint8Array;
   /** As the state machine computes it. */
   readonly stateDigest: number;
+  /** Stored time of that entry, Unix milliseconds; 0 where an older version wrote the checkpoint. */
+  readonly timeMs: number;
 }
 
 export interface Checkpoint extends CheckpointHeader {
@@ -186,6 +188,7 @@ export class CheckpointStore {
     view.setUint32(CHECKPOINT_HEADER.stateChecksum, stateChecksum, true);
     writeUint53(view, CHECKPOINT_HEADER.stateBytes, stateBytes);
     writeUint53(view, CHECKPOINT_HEADER.stateDigest, header.stateDigest);
+    writeUint53(view, CHECKPOINT_HEADER.time, header.timeMs);
     view.setUint32(CHECKPOINT_HEADER.checksum, headerChecksum(bytes, header.configuration), true);
     return [bytes, header.configuration];
   }
@@ -232,6 +235,7 @@ function decode(bytes: Uint8Array, group: GroupId): Checkpoint | null {
     configurationIndex: uint53(CHECKPOINT_HEADER.configurationIndex) as LogIndex,
     configuration,
     stateDigest: uint53(CHECKPOINT_HEADER.stateDigest),
+    timeMs: uint53(CHECKPOINT_HEADER.time),
     state,
   };
 }

@@ -124,6 +124,7 @@ export const CHECKPOINT_HEADER = {
   stateChecksum: 52,
   stateBytes: 56,
   stateDigest: 64,
+  time: 72,
   checksum: 508,
 } as const;
 

@@ -13,6 +13,9 @@ interface Limits {
   readonly clientResponseBytesMax: number;
   /** Body of a frame between nodes: an AppendEntries of many entries, or of one that has the largest size. */
   readonly peerFrameBytesMax: number;
+  /** The data of one INSTALL_SNAPSHOT, and all of a snapshot: it is in memory as a whole when the state is restored. */
+  readonly snapshotChunkBytesMax: number;
+  readonly snapshotBytesMax: number;
   /** One record. Larger payloads belong into a store of blobs, with their name in the log. */
   readonly recordBytesMax: number;
   /** The encoding of one batch: room for one record of the largest size. */
@@ -82,6 +85,8 @@ export const LIMITS: Limits = {
   clientFrameBytesMax: batchBytesMax + 4 * KIB,
   clientResponseBytesMax: 8 * MIB,
   peerFrameBytesMax: 16 * MIB,
+  snapshotChunkBytesMax: MIB,
+  snapshotBytesMax: 2 * KIB * MIB,
   recordBytesMax,
   batchBytesMax,
   readEntriesMax: 65_536,

@@ -6,11 +6,14 @@ import type {
   CampaignReason,
   Heartbeat,
   HeartbeatResponse,
+  InstallSnapshot,
+  InstallSnapshotResponse,
   PeerMessage,
   PreVote,
   PreVoteResponse,
   RequestVote,
   RequestVoteResponse,
+  SnapshotId,
   TimeoutNow,
   VoteVerdict,
 } from '../base/peer-message.ts';
@@ -47,6 +50,10 @@ export function encodePeerMessage(message: PeerMessage, group: GroupId): Uint8Ar
       return encodeHeartbeat(message, group);
     case 'HeartbeatResponse':
       return encodeHeartbeatResponse(message, group);
+    case 'InstallSnapshot':
+      return encodeInstallSnapshot(message, group);
+    case 'InstallSnapshotResponse':
+      return encodeInstallSnapshotResponse(message, group);
     case 'TimeoutNow':
       return encodeTimeoutNow(message, group);
   }
@@ -75,6 +82,10 @@ export function decodePeerMessage(frame: Frame): AddressedMessage {
       return decodeHeartbeat(frame.body);
     case FrameKind.HEARTBEAT_RESPONSE:
       return decodeHeartbeatResponse(frame.body);
+    case FrameKind.INSTALL_SNAPSHOT:
+      return decodeInstallSnapshot(frame.body);
+    case FrameKind.INSTALL_SNAPSHOT_RESPONSE:
+      return decodeInstallSnapshotResponse(frame.body);
     case FrameKind.TIMEOUT_NOW:
       return decodeTimeoutNow(frame.body);
     default:
@@ -295,6 +306,80 @@ function decodeHeartbeatResponse(body: Uint8Array): AddressedMessage {
   const syncMs = reader.u32('syncMs');
   reader.end();
   return { group, message: { type: 'HeartbeatResponse', from, to, term, round, matchIndex, syncMs } };
+}
+
+// InstallSnapshot: envelope, snapshot, u64 offset, u32 dataBytes, data; summed by the frame.
+// InstallSnapshotResponse: envelope, snapshot, u64 offset, u8 installed.
+// Snapshot: u64 lastIncludedIndex, u64 lastIncludedTerm, u32 lastIncludedChecksum, u64 bytes, u32 checksum.
+
+const SNAPSHOT_BYTES = 32;
+
+function writeSnapshot(writer: ByteWriter, snapshot: SnapshotId): ByteWriter {
+  return writer
+    .uint53(snapshot.lastIncludedIndex)
+    .uint53(snapshot.lastIncludedTerm)
+    .u32(snapshot.lastIncludedChecksum)
+    .uint53(snapshot.bytes)
+    .u32(snapshot.checksum);
+}
+
+function readSnapshot(reader: ByteReader): SnapshotId {
+  const snapshot = {
+    lastIncludedIndex: reader.logIndex('lastIncludedIndex'),
+    lastIncludedTerm: reader.term('lastIncludedTerm'),
+    lastIncludedChecksum: reader.u32('lastIncludedChecksum'),
+    bytes: reader.uint53('bytes'),
+    checksum: reader.u32('checksum'),
+  };
+  if (snapshot.bytes > LIMITS.snapshotBytesMax) {
+    throw reader.bad(`a snapshot of ${snapshot.bytes} bytes, at most ${LIMITS.snapshotBytesMax}`);
+  }
+  return snapshot;
+}
+
+function encodeInstallSnapshot(message: InstallSnapshot, group: GroupId): Uint8Array[] {
+  const writer = writeEnvelope(SNAPSHOT_BYTES + 12, message, group);
+  const fixed = writeSnapshot(writer, message.snapshot)
+    .uint53(message.offset)
+    .u32(message.data.length)
+    .finish();
+  return encodeFrame(FrameKind.INSTALL_SNAPSHOT, 0, [fixed, message.data]);
+}
+
+function decodeInstallSnapshot(body: Uint8Array): AddressedMessage {
+  const reader = new ByteReader(body, 'InstallSnapshot');
+  const { group, term, from, to } = readEnvelope(reader);
+  const snapshot = readSnapshot(reader);
+  const offset = reader.uint53('offset');
+  const dataBytes = reader.u32In('dataBytes', 0, LIMITS.snapshotChunkBytesMax);
+  const data = reader.rest();
+  if (data.length !== dataBytes)
+    throw reader.bad(`${data.length} bytes of data, ${dataBytes} were announced`);
+  if (offset + data.length > snapshot.bytes) {
+    throw reader.bad(`data for bytes ${offset} to ${offset + data.length} of ${snapshot.bytes}`);
+  }
+  return { group, message: { type: 'InstallSnapshot', from, to, term, snapshot, offset, data } };
+}
+
+const INSTALLED: readonly boolean[] = [false, true];
+
+function encodeInstallSnapshotResponse(message: InstallSnapshotResponse, group: GroupId): Uint8Array[] {
+  const writer = writeEnvelope(SNAPSHOT_BYTES + 9, message, group);
+  const body = writeSnapshot(writer, message.snapshot)
+    .uint53(message.offset)
+    .u8(INSTALLED.indexOf(message.installed))
+    .finish();
+  return encodeFrame(FrameKind.INSTALL_SNAPSHOT_RESPONSE, 0, [body]);
+}
+
+function decodeInstallSnapshotResponse(body: Uint8Array): AddressedMessage {
+  const reader = new ByteReader(body, 'InstallSnapshotResponse');
+  const { group, term, from, to } = readEnvelope(reader);
+  const snapshot = readSnapshot(reader);
+  const offset = reader.uint53('offset');
+  const installed = reader.code('installed', INSTALLED);
+  reader.end();
+  return { group, message: { type: 'InstallSnapshotResponse', from, to, term, snapshot, offset, installed } };
 }
 
 // TimeoutNow: the envelope alone.

@@ -13,6 +13,7 @@ function headerAt(at: number): CheckpointHeader {
     configurationIndex: index(2),
     configuration: CONFIGURATION,
     stateDigest: 0x89abcdef,
+    timeMs: 1_700_000_000_000,
   };
 }
 

@@ -149,6 +149,7 @@ export class CrashModel {
       term: term(1),
       checksum: this.wal.checksumAt(last),
       configurationIndex: index(0),
+      timeMs: 0,
     };
     const state = [new Uint8Array(700).fill(last), new Uint8Array(900).fill(last + 1)];
     store.write({ ...header, configuration: new Uint8Array(0), stateDigest: last }, state, (error) => {

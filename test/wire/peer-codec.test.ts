@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AppendEntries, PeerMessage } from '../../src/base/peer-message.ts';
+import type { AppendEntries, InstallSnapshot, PeerMessage, SnapshotId } from '../../src/base/peer-message.ts';
 import {
   FIRST_GROUP,
   NO_INDEX,
@@ -12,6 +12,7 @@ import {
 } from '../../src/base/units.ts';
 import { FrameFlags, FrameKind, encodeFrame, type Frame } from '../../src/wire/frame.ts';
 import { WireError } from '../../src/wire/frame-parser.ts';
+import { LIMITS } from '../../src/wire/limits.ts';
 import { decodePeerMessage, encodePeerMessage } from '../../src/wire/peer-codec.ts';
 import { bytesOf, comparable, draft, frameOf, peerMessage, sealed } from './support/messages.ts';
 
@@ -51,6 +52,22 @@ const append: AppendEntries = {
   ),
 };
 
+function snapshotMessage(id: Partial<SnapshotId>, offset: number, data: Uint8Array): InstallSnapshot {
+  const snapshot = {
+    lastIncludedIndex: logIndex(40),
+    lastIncludedTerm: term(2),
+    lastIncludedChecksum: 77,
+    bytes: 0,
+    checksum: 78,
+    ...id,
+  };
+  return { type: 'InstallSnapshot', from, to, term: term(3), snapshot, offset, data };
+}
+
+function installSnapshot(id: Partial<SnapshotId>, offset: number, data: Uint8Array): Frame {
+  return frameOf(encodePeerMessage(snapshotMessage(id, offset, data), FIRST_GROUP));
+}
+
 describe('messages between nodes', () => {
   test('come back as they were sent', () => {
     fc.assert(
@@ -75,6 +92,40 @@ describe('messages between nodes', () => {
     expect(Buffer.from(frameOf(encodePeerMessage(heartbeat, FIRST_GROUP)).body).toString('hex')).toBe(
       '01000000' + '0500000000000000' + '026e31' + '026e32' + '0200000001000000' + '0900000000000000',
     );
+  });
+
+  test('a snapshot larger than allowed is refused before anything of it is kept', () => {
+    const sent = installSnapshot({ bytes: LIMITS.snapshotBytesMax + 1 }, 0, new Uint8Array(1));
+    expect(() => decodePeerMessage(sent)).toThrow(/snapshot of 2147483649 bytes, at most/);
+  });
+
+  test('data of a snapshot lies within it, and is not longer than allowed', () => {
+    expect(codeOf(installSnapshot({ bytes: 100 }, 90, new Uint8Array(10)))).toBe('accepted');
+    expect(() => decodePeerMessage(installSnapshot({ bytes: 100 }, 90, new Uint8Array(11)))).toThrow(
+      /data for bytes 90 to 101 of 100/,
+    );
+    const bytes = LIMITS.snapshotChunkBytesMax + 1;
+    expect(() => decodePeerMessage(installSnapshot({ bytes }, 0, new Uint8Array(bytes)))).toThrow(
+      /dataBytes 1048577 is not in/,
+    );
+  });
+
+  test('a flipped bit in the data of a snapshot breaks its frame', () => {
+    const frame = bytesOf(
+      encodePeerMessage(
+        snapshotMessage(
+          { bytes: 5000 },
+          0,
+          Uint8Array.from({ length: 5000 }, (_, at) => at),
+        ),
+        FIRST_GROUP,
+      ),
+    );
+    for (const at of [100, 2500, frame.length - 1]) {
+      const flipped = Uint8Array.from(frame);
+      flipped[at] = (flipped[at] ?? 0) ^ 0x10;
+      expect(() => frameOf([flipped])).toThrow(/checksum/);
+    }
   });
 
   test('entries travel uncopied, unsummed by the frame, and cost one chunk a run', () => {

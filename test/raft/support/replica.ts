@@ -30,6 +30,9 @@ export interface ReplicaOptions {
   readonly members?: readonly NodeId[];
   /** Durable at the start. */
   readonly log?: readonly Entry[];
+  /** Index of the last entry of it that is not kept any more. Default 0. */
+  readonly base?: number;
+  readonly lastTimeMs?: number;
   /** Hard state at the start. Default: the term of the last entry, no vote. */
   readonly term?: number;
   readonly votedFor?: NodeId | null;
@@ -65,10 +68,11 @@ export class Replica {
     this.id = options.id ?? trio[0]!;
     this.members = options.members ?? trio;
     const log = options.log ?? [];
-    this.disk = TestDisk.holding(log, {
+    const hardState = {
       term: term(options.term ?? log.at(-1)?.term ?? 0),
       votedFor: options.votedFor ?? null,
-    });
+    };
+    this.disk = TestDisk.holding(log, hardState, options.base);
     this.disk.commitHint = options.commit ?? Math.min(1, log.length);
     this.core = this.#startCore();
   }
@@ -155,7 +159,8 @@ export class Replica {
   }
 
   #startCore(): RaftCore {
-    const { acquainted = true, hardStateTrusted = true, belongsToCluster = false, raft = {} } = this.#options;
+    const { acquainted = true, hardStateTrusted = true, belongsToCluster = false } = this.#options;
+    const { lastTimeMs = 0, raft = {} } = this.#options;
     const core = new RaftCore({
       ...RAFT_DEFAULTS,
       id: this.id,
@@ -167,6 +172,7 @@ export class Replica {
       recovered: {
         ...this.disk.recovered(this.#options.tailEntriesMax),
         hardStateTrusted,
+        lastTimeMs,
         belongsToCluster,
       },
     });

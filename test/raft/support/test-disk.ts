@@ -25,14 +25,18 @@ export class TestDisk {
   /** Everything written so far, durable or not: what a reader of the files sees. */
   writtenHardState: HardState = this.durableHardState;
   writtenLog: Entry[] = [];
+  /** What was in the log before it began where it does now: committed, and not kept. */
+  trimmed: readonly Entry[] = [];
   /** Last known commit index that a restart may be told about. */
   commitHint = 0;
   #pending: Ready[] = [];
 
-  static holding(log: readonly Entry[], hardState: HardState): TestDisk {
+  /** @param base index of the last entry that is not kept any more. */
+  static holding(log: readonly Entry[], hardState: HardState, base = 0): TestDisk {
     const disk = new TestDisk();
     disk.durableHardState = hardState;
-    disk.durableLog = [...log];
+    disk.trimmed = log.slice(0, base);
+    disk.durableLog = log.slice(base);
     disk.#forgetUnsynced();
     return disk;
   }
@@ -55,7 +59,7 @@ export class TestDisk {
     must(ready.mustPersist || !asks, () => `Ready ${ready.number} writes and says that it does not`);
     if (!asks && !ready.mustPersist) return;
     this.writtenHardState = ready.hardState ?? this.writtenHardState;
-    applyTo(this.writtenLog, ready);
+    this.#apply(this.writtenLog, ready);
     this.#pending.push(ready);
   }
 
@@ -64,7 +68,7 @@ export class TestDisk {
     let last: number | null = null;
     for (const ready of this.#pending.splice(0, count)) {
       this.durableHardState = ready.hardState ?? this.durableHardState;
-      applyTo(this.durableLog, ready);
+      this.#apply(this.durableLog, ready);
       last = ready.number;
     }
     return last;
@@ -79,7 +83,7 @@ export class TestDisk {
     const torn = this.#pending[0];
     if (torn !== undefined && tornEntries > 0) {
       this.durableHardState = torn.hardState ?? this.durableHardState;
-      applyTo(this.durableLog, { ...torn, entries: torn.entries.slice(0, tornEntries) });
+      this.#apply(this.durableLog, { ...torn, entries: torn.entries.slice(0, tornEntries) });
     }
     this.#forgetUnsynced();
   }
@@ -87,16 +91,21 @@ export class TestDisk {
   /** What a starting node finds. `tailEntriesMax`: how many of the newest entries come along in memory. */
   recovered(tailEntriesMax = Number.POSITIVE_INFINITY): Recovered {
     const log = this.durableLog;
-    const commitIndex = logIndex(Math.min(this.commitHint, log.length));
-    const configurations = log.filter((entry) => entry.kind === EntryKind.configuration);
+    const base = this.trimmed.at(-1);
+    const lastIndex = this.trimmed.length + log.length;
+    const commitIndex = logIndex(Math.max(this.trimmed.length, Math.min(this.commitHint, lastIndex)));
+    const configurations = [...this.trimmed, ...log].filter(
+      (entry) => entry.kind === EntryKind.configuration,
+    );
     const committed = configurations.findLast((entry) => entry.index <= commitIndex);
     return {
       hardState: this.durableHardState,
       hardStateTrusted: true,
-      firstIndex: logIndex(1),
-      lastIndex: logIndex(log.length),
-      termRuns: termRunsOf(log),
-      lastChecksum: log.at(-1)?.checksum ?? 0,
+      firstIndex: logIndex(this.trimmed.length + 1),
+      lastIndex: logIndex(lastIndex),
+      termRuns: termRunsOf(base === undefined ? log : [base, ...log]),
+      lastChecksum: (log.at(-1) ?? base)?.checksum ?? 0,
+      lastTimeMs: 0,
       tail: log.slice(Math.max(0, log.length - tailEntriesMax)),
       commitIndex,
       configuration:
@@ -110,9 +119,10 @@ export class TestDisk {
 
   /** Entries from `first` on, as the log's files hold them, and the checksum before. */
   read(first: LogIndex, entriesMax: number): { entries: Entry[]; previousChecksum: number } {
+    const at = first - 1 - this.trimmed.length;
     return {
-      entries: this.writtenLog.slice(first - 1, first - 1 + entriesMax),
-      previousChecksum: this.writtenLog[first - 2]?.checksum ?? 0,
+      entries: this.writtenLog.slice(at, at + entriesMax),
+      previousChecksum: (this.writtenLog[at - 1] ?? this.trimmed.at(-1))?.checksum ?? 0,
     };
   }
 
@@ -121,20 +131,25 @@ export class TestDisk {
     this.writtenHardState = this.durableHardState;
     this.writtenLog = [...this.durableLog];
   }
-}
 
-function applyTo(log: Entry[], { truncateFrom, entries }: Pick<Ready, 'truncateFrom' | 'entries'>): void {
-  if (truncateFrom !== null) {
-    must(
-      truncateFrom >= 1 && truncateFrom <= log.length,
-      () => `truncation from ${truncateFrom} of ${log.length} entries`,
-    );
-    log.length = truncateFrom - 1;
-  }
-  for (const entry of entries) {
-    must(entry.index === log.length + 1, () => `entry ${entry.index} is written after ${log.length} entries`);
-    const computed = crc32(entry.bytes.subarray(0, 60), log.at(-1)?.checksum ?? 0);
-    must(computed === entry.checksum, () => `entry ${entry.index} does not chain to the one before`);
-    log.push(entry);
+  #apply(log: Entry[], { truncateFrom, entries }: Pick<Ready, 'truncateFrom' | 'entries'>): void {
+    const base = this.trimmed.length;
+    if (truncateFrom !== null) {
+      must(
+        truncateFrom > base && truncateFrom <= base + log.length,
+        () => `truncation from ${truncateFrom} of entries ${base + 1} to ${base + log.length}`,
+      );
+      log.length = truncateFrom - 1 - base;
+    }
+    for (const entry of entries) {
+      must(
+        entry.index === base + log.length + 1,
+        () => `entry ${entry.index} is written after ${base + log.length} entries`,
+      );
+      const previous = log.at(-1) ?? this.trimmed.at(-1);
+      const computed = crc32(entry.bytes.subarray(0, 60), previous?.checksum ?? 0);
+      must(computed === entry.checksum, () => `entry ${entry.index} does not chain to the one before`);
+      log.push(entry);
+    }
   }
 }

@@ -97,6 +97,14 @@ const candidacy = {
   voterIncarnation: incarnation,
 };
 
+const snapshot = fc.record({
+  lastIncludedIndex: index,
+  lastIncludedTerm: someTerm,
+  lastIncludedChecksum: uint32,
+  bytes: fc.integer({ min: 0, max: LIMITS.snapshotBytesMax }),
+  checksum: uint32,
+});
+
 /** Entries that continue a log at some index. */
 const appended = fc
   .record({
@@ -148,11 +156,34 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     matchIndex: index,
     syncMs: uint32,
   }),
+  fc
+    .record({
+      type: fc.constant('InstallSnapshot' as const),
+      ...envelope,
+      snapshot,
+      offset: fc.nat(1000),
+      data: fc.uint8Array({ maxLength: 5000 }),
+    })
+    .map((message) => ({
+      ...message,
+      snapshot: {
+        ...message.snapshot,
+        bytes: Math.max(message.snapshot.bytes, message.offset + message.data.length),
+      },
+    })),
+  fc.record({
+    type: fc.constant('InstallSnapshotResponse' as const),
+    ...envelope,
+    snapshot,
+    offset: uint53,
+    installed: fc.boolean(),
+  }),
   fc.record({ type: fc.constant('TimeoutNow' as const), ...envelope }),
 );
 
-/** The same message with entries that can be compared: whether their bytes are a view or not does not matter. */
+/** The same message with entries and data that can be compared: whether their bytes are a view or not does not matter. */
 export function comparable(message: PeerMessage): unknown {
+  if (message.type === 'InstallSnapshot') return { ...message, data: [...message.data] };
   if (message.type !== 'AppendEntries') return message;
   return { ...message, entries: message.entries.map((entry) => ({ ...entry, bytes: [...entry.bytes] })) };
 }

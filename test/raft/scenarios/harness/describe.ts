@@ -25,6 +25,13 @@ export function describeReady(id: string, ready: Ready): string[] {
       `${id}: reads its log from ${read.firstIndex} for ${read.to}, up to ${read.entriesMax} entries`,
     );
   }
+  for (const { to } of ready.snapshotsWanted) lines.push(`${id}: is to send ${to} a snapshot`);
+  for (const { snapshot, offset } of ready.snapshotAnswers)
+    lines.push(`${id}: is told of the snapshot at ${snapshot.lastIncludedIndex}: ${offset} bytes`);
+  for (const { snapshot, offset, data } of ready.snapshotPieces)
+    lines.push(
+      `${id}: is to store bytes ${offset} to ${offset + data.length} of the snapshot at ${snapshot.lastIncludedIndex}`,
+    );
   for (const lane of ready.resetBulkLanes) lines.push(`${id}: dials its bulk lane to ${lane} anew`);
   return lines;
 }
@@ -55,6 +62,16 @@ function describeBody(message: PeerMessage): string {
       return `, round ${message.round}, commit ${message.commitIndex}`;
     case 'HeartbeatResponse':
       return `, round ${message.round}, match ${message.matchIndex}`;
+    case 'InstallSnapshot': {
+      const { snapshot, offset, data } = message;
+      const what = `snapshot at ${show(snapshot.lastIncludedTerm, snapshot.lastIncludedIndex)} of ${snapshot.bytes} bytes`;
+      return `, ${what}, ${data.length} bytes from ${offset} on`;
+    }
+    case 'InstallSnapshotResponse': {
+      const { snapshot, offset, installed } = message;
+      const what = `snapshot at ${snapshot.lastIncludedIndex}`;
+      return installed ? `, has the ${what}` : `, lacks the ${what} from ${offset} on`;
+    }
     case 'TimeoutNow':
       return '';
   }

@@ -34,6 +34,30 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   priority(cluster, [id = '', priority]) {
     cluster.node(id).priority = Number(priority);
   },
+  /** `trim n1 5`: it does not keep entries up to 5 any more, but a snapshot instead. Before `start`. */
+  trim(cluster, [id = '', index]) {
+    cluster.node(id).disk.trim(Number(index));
+  },
+  /** `send-snapshot n1->n2 0 500`: so many bytes, from an offset on, of the snapshot that n1 has, of 1,000 bytes. */
+  'send-snapshot'(cluster, [what = '', offset, bytes]) {
+    const [from = '', to = ''] = what.split('->');
+    if (!cluster.sendSnapshot(from, to, Number(offset), Number(bytes)))
+      cluster.output.push(`${from}: ${to} wants no snapshot`);
+  },
+  /** `no-snapshot n1->n2`: n1 has none to send, or cannot read it. */
+  'no-snapshot'(cluster, [what = '']) {
+    const [from = '', to = ''] = what.split('->');
+    const core = cluster.core(from);
+    core.snapshotFailed({ to: nodeId(to), term: core.term });
+  },
+  /** `store n2`: what it was sent of a snapshot is stored and answered. */
+  store(cluster, [id = '']) {
+    cluster.store(id);
+  },
+  /** `install n2 n1`: n2 has all of n1's snapshot, durable: its log and core begin anew with it. */
+  install(cluster, [id = '', from = '']) {
+    cluster.install(id, from);
+  },
   /** `distrust n1`: its hard state was lost. Before `start`. */
   distrust(cluster, [id = '']) {
     cluster.node(id).disk.hardStateTrusted = false;

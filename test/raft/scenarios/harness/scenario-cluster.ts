@@ -1,7 +1,7 @@
 import { configurationDraft, textDraft } from './drafts.ts';
 import type { Configuration } from '../../../../src/base/configuration.ts';
 import { sealEntries, type Entry } from '../../../../src/base/entry.ts';
-import type { PeerMessage } from '../../../../src/base/peer-message.ts';
+import type { InstallSnapshot, PeerMessage, SnapshotId } from '../../../../src/base/peer-message.ts';
 import { Prng } from '../../../../src/base/prng.ts';
 import {
   FIRST_GROUP,
@@ -15,6 +15,7 @@ import {
   RAFT_DEFAULTS,
   RaftCore,
   type LogRead,
+  type SnapshotWanted,
   type RaftOptions,
 } from '../../../../src/raft/index.ts';
 import { describeReady } from './describe.ts';
@@ -43,6 +44,10 @@ export class ScenarioNode {
   /** Null while it is down. */
   core: RaftCore | null = null;
   logReads: LogRead[] = [];
+  /** Pieces of a snapshot that it was to store, and has not yet. */
+  pieces: InstallSnapshot[] = [];
+  /** What it has of the snapshot that it is sent. */
+  stored: { readonly snapshot: SnapshotId; bytes: number } | null = null;
 
   constructor(id: NodeId, incarnation: Incarnation, timeoutTicks: number) {
     this.id = id;
@@ -50,6 +55,8 @@ export class ScenarioNode {
     this.prng = new ScriptedPrng(timeoutTicks);
   }
 }
+
+const SNAPSHOT_BYTES = 1000;
 
 export type ClusterSettings = Partial<RaftOptions> & {
   readonly tailEntries?: number;
@@ -115,6 +122,7 @@ export class ScenarioCluster {
     const node = this.node(id);
     const { tailEntries, ...settings } = this.#settings;
     node.logReads = [];
+    node.pieces = [];
     node.core = new RaftCore({
       ...RAFT_DEFAULTS,
       ...settings,
@@ -141,7 +149,7 @@ export class ScenarioCluster {
     const node = this.node(id);
     node.disk.commitHint = Math.max(
       node.disk.commitHint,
-      Math.min(node.core?.commitIndex ?? 0, node.disk.entries.length),
+      Math.min(node.core?.commitIndex ?? 0, node.disk.base.index + node.disk.entries.length),
     );
     node.disk.crash();
     node.core = null;
@@ -169,6 +177,7 @@ export class ScenarioCluster {
         this.output.push(...describeReady(node.id, ready));
         node.disk.write(ready);
         node.logReads.push(...ready.logReads);
+        node.pieces.push(...ready.snapshotPieces);
         for (const message of ready.messages) {
           if (!this.#cuts.has(`${message.from}->${message.to}`)) this.messages.push(message);
         }
@@ -189,6 +198,44 @@ export class ScenarioCluster {
     const node = this.node(id);
     const number = node.disk.sync(count);
     if (number !== null) node.core?.persisted(number);
+  }
+
+  /** One node sends another so much of the snapshot at its base, which has 1,000 bytes. */
+  sendSnapshot(id: string, to: string, offset: number, bytes: number): boolean {
+    const { core, disk } = this.node(id);
+    if (core === null) throw new Error(`${id} is down`);
+    const { index, term, checksum } = disk.base;
+    const snapshot: SnapshotId = {
+      lastIncludedIndex: index,
+      lastIncludedTerm: term,
+      lastIncludedChecksum: checksum,
+      bytes: SNAPSHOT_BYTES,
+      checksum: index,
+    };
+    const wanted: SnapshotWanted = { to: to as NodeId, term: core.term };
+    return core.sendSnapshot(wanted, { snapshot, offset, data: new Uint8Array(bytes) });
+  }
+
+  /** Stores what a node was sent of a snapshot, and answers it; the last piece is not answered by this process. */
+  store(id: string): void {
+    const node = this.node(id);
+    for (const piece of node.pieces.splice(0)) {
+      if (node.stored?.snapshot.lastIncludedIndex !== piece.snapshot.lastIncludedIndex)
+        node.stored = { snapshot: piece.snapshot, bytes: 0 };
+      if (piece.offset === node.stored.bytes) node.stored.bytes += piece.data.length;
+      if (node.stored.bytes < SNAPSHOT_BYTES) node.core?.snapshotStored(piece, node.stored.bytes);
+      else this.output.push(`${id}: has all of the snapshot at ${piece.snapshot.lastIncludedIndex}`);
+    }
+  }
+
+  /** Log and core begin anew with the snapshot that a node has. */
+  install(id: string, from: string): void {
+    const node = this.node(id);
+    if (node.stored?.bytes !== SNAPSHOT_BYTES) throw new Error(`${id} has no whole snapshot`);
+    node.stored = null;
+    this.sync(id);
+    node.disk.install(this.node(from).disk.base);
+    this.start(id);
   }
 
   readLog(id: string): number {
