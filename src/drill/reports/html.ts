@@ -1,4 +1,4 @@
-import type { Journal } from '../journal.ts';
+import type { Journal, JournalCounts } from '../journal.ts';
 import { escapeXml as escape } from './junit.ts';
 import { compareRows } from './compare.ts';
 import { overlaySvg, timelineSvg } from './timeline.ts';
@@ -58,11 +58,22 @@ function section(title: string, body: string): string {
 }
 
 function counts(journal: Journal): string {
+  const names = Object.keys(COUNTED) as (keyof JournalCounts)[];
   return table(
-    ['count', 'records'],
-    Object.entries(journal.counts).map(([name, value]) => [name, String(value)]),
+    ['records', 'that were'],
+    names.map((name) => [String(journal.counts[name]), COUNTED[name]]),
   );
 }
+
+const COUNTED: Readonly<Record<keyof JournalCounts, string>> = {
+  acked: 'acknowledged',
+  missing: 'acknowledged, and not there at the end',
+  duplicated: 'there more often than they were sent',
+  reordered: 'there in another order than acknowledged',
+  unknown: 'of unknown outcome',
+  unknownStored: 'of unknown outcome, and there at the end',
+  failed: 'refused',
+};
 
 const KEY = ['leader', 'follower', 'candidate', 'down']
   .map((role) => `<span class="swatch ${role}"></span> ${role}`)
@@ -154,6 +165,8 @@ th, footer, .key { color: var(--soft); font-weight: normal; }
 svg { width: 100%; height: auto; }
 svg text { font-size: 12px; fill: var(--text); }
 svg .scale, svg .legend { fill: var(--soft); font-size: 11px; }
+svg .legend.acked, svg .legend.p50, svg .legend.first { fill: var(--first); }
+svg .legend.p99, svg .legend.second { fill: var(--second); }
 svg .term { font-size: 10px; fill: var(--back); }
 svg .gap-label { fill: var(--gap); font-size: 11px; }
 .leader { fill: var(--leader); background: var(--leader); }
