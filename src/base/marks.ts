@@ -72,6 +72,7 @@ export const MARKS = {
   'wal.truncation-written': 'a block began with a truncation',
   'wal.old-watermark-replaced': 'a busy log was given a watermark because the last one was too old',
   'wal.checkpoint-skipped': 'the newest checkpoint did not verify, and an older one was looked for',
+  'wal.snapshot-installed': 'a start made the log begin anew behind a snapshot that was waiting',
   'wal.sync-failed': 'a sync failed, and the log ended with it',
   'wal.write-failed': 'a write failed, and the log ended with it',
   'wal.disk-full': 'the disk was full, and the log ended with it',

@@ -198,8 +198,7 @@ export class CheckpointStore {
     const file = this.#disk.openSync(path, 'read');
     try {
       const bytes = new Uint8Array(file.size());
-      if (file.readSync(bytes, 0) < bytes.length || bytes.length < CHECKPOINT_HEADER_BYTES) return null;
-      return decode(bytes, this.#group);
+      return file.readSync(bytes, 0) < bytes.length ? null : decode(bytes, this.#group);
     } finally {
       file.closeSync();
     }
@@ -215,20 +214,30 @@ export class CheckpointStore {
   }
 }
 
-function decode(bytes: Uint8Array, group: GroupId): Checkpoint | null {
+/** What stands before the state in the file of a checkpoint. */
+export interface CheckpointHead {
+  readonly header: CheckpointHeader;
+  readonly stateAt: number;
+  readonly stateBytes: number;
+  readonly stateChecksum: number;
+  /** Covers all of the above, and so the state too. */
+  readonly checksum: number;
+}
+
+/** @param bytes the file, or so much of its beginning that the configuration is in it. @returns null if it does not verify. */
+export function decodeCheckpointHead(bytes: Uint8Array, group: GroupId): CheckpointHead | null {
+  if (bytes.length < CHECKPOINT_HEADER_BYTES) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(CHECKPOINT_HEADER.magic, true) !== CHECKPOINT_MAGIC) return null;
   if (view.getUint32(CHECKPOINT_HEADER.version, true) !== WAL_FORMAT_VERSION) return null;
   const stateAt = CHECKPOINT_HEADER_BYTES + view.getUint32(CHECKPOINT_HEADER.configurationBytes, true);
   if (stateAt > bytes.length) return null;
   const configuration = bytes.subarray(CHECKPOINT_HEADER_BYTES, stateAt);
-  if (view.getUint32(CHECKPOINT_HEADER.checksum, true) !== headerChecksum(bytes, configuration)) return null;
-  const uint53 = (offset: number): number => readUint53(view, offset, CheckpointNumberError);
-  const state = bytes.subarray(stateAt);
-  if (state.length !== uint53(CHECKPOINT_HEADER.stateBytes)) return null;
-  if (crc32(state) !== view.getUint32(CHECKPOINT_HEADER.stateChecksum, true)) return null;
+  const checksum = view.getUint32(CHECKPOINT_HEADER.checksum, true);
+  if (checksum !== headerChecksum(bytes, configuration)) return null;
   if (view.getUint32(CHECKPOINT_HEADER.group, true) !== group) return null;
-  return {
+  const uint53 = (offset: number): number => readUint53(view, offset, CheckpointNumberError);
+  const header = {
     index: uint53(CHECKPOINT_HEADER.index) as LogIndex,
     term: uint53(CHECKPOINT_HEADER.term) as Term,
     checksum: view.getUint32(CHECKPOINT_HEADER.entryChecksum, true),
@@ -236,8 +245,18 @@ function decode(bytes: Uint8Array, group: GroupId): Checkpoint | null {
     configuration,
     stateDigest: uint53(CHECKPOINT_HEADER.stateDigest),
     timeMs: uint53(CHECKPOINT_HEADER.time),
-    state,
   };
+  const stateBytes = uint53(CHECKPOINT_HEADER.stateBytes);
+  const stateChecksum = view.getUint32(CHECKPOINT_HEADER.stateChecksum, true);
+  return { header, stateAt, stateBytes, stateChecksum, checksum };
+}
+
+function decode(bytes: Uint8Array, group: GroupId): Checkpoint | null {
+  const head = decodeCheckpointHead(bytes, group);
+  if (head === null) return null;
+  const state = bytes.subarray(head.stateAt);
+  if (state.length !== head.stateBytes || crc32(state) !== head.stateChecksum) return null;
+  return { ...head.header, state };
 }
 
 function headerChecksum(header: Uint8Array, configuration: Uint8Array): number {

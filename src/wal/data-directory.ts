@@ -22,11 +22,14 @@ import {
   type ExpectedIdentity,
   type Identity,
 } from './identity.ts';
+import type { LogBase } from './log-map.ts';
 import { encodeSegmentHeader } from './segment-format.ts';
 import { WatermarkFile } from './watermark.ts';
 
 /** The first segment is small, so that a new node does not wait for zeros; the spares behind it grow to full size. */
 const FIRST_SEGMENT_BYTES_MAX: number = 1024 * 1024;
+
+const NO_BASE: LogBase = { index: NO_INDEX, term: NO_TERM, checksum: 0 };
 
 /**
  * Makes the directory this node's, or finds that it is. It must be locked.
@@ -94,16 +97,32 @@ function formatDirectory(
   hardState.datasyncSync();
   hardState.closeSync();
 
+  beginLog(disk, directory, identity, NO_BASE, { prng, segmentBytes });
+  publishIdentity(disk, directory);
+  return identity;
+}
+
+/**
+ * Makes a log that holds nothing yet and continues `base`, with the watermark that says so: all of it durable. Nothing of
+ * an earlier log may be there.
+ */
+export function beginLog(
+  disk: Disk,
+  directory: string,
+  identity: Identity,
+  base: LogBase,
+  { prng, segmentBytes }: { readonly prng: Prng; readonly segmentBytes: number },
+): void {
   const watermark = disk.openSync(join(directory, WATERMARK_NAME), 'create');
   WatermarkFile.format(watermark, identity, {
     segment: 1,
     position: SEGMENT_HEADER_BYTES,
     epoch: 0,
     blocks: 0,
-    index: NO_INDEX,
-    term: NO_TERM,
-    checksum: 0,
-    commitHint: NO_INDEX,
+    index: base.index,
+    term: base.term,
+    checksum: base.checksum,
+    commitHint: base.index,
     isCutting: false,
   });
   watermark.datasyncSync();
@@ -113,12 +132,12 @@ function formatDirectory(
   const header = encodeSegmentHeader({
     nonce: prng.safeInteger(),
     incarnation: identity.incarnation,
-    group,
+    group: identity.group,
     sequence: 1,
     epoch: 0,
-    firstIndex: indexPlus(NO_INDEX, 1),
-    previousTerm: NO_TERM,
-    previousChecksum: 0,
+    firstIndex: indexPlus(base.index, 1),
+    previousTerm: base.term,
+    previousChecksum: base.checksum,
     previousEnd: 0,
     previousBlocks: 0,
   });
@@ -128,9 +147,6 @@ function formatDirectory(
   segment.closeSync();
   disk.renameSync(join(directory, SPARE_NAME), join(directory, segmentName(1)));
   disk.syncDirectorySync(directory);
-
-  publishIdentity(disk, directory);
-  return identity;
 }
 
 /** Locks are there before the directory is anybody's; a mounted file system's root holds lost+found. */

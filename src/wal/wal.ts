@@ -13,11 +13,14 @@ import { DirectoryRefusedError, WalReadError } from './errors.ts';
 import { HARD_STATE_NAME, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from './format.ts';
 import { HardStateFile, type HardState } from './hard-state.ts';
 import { replaceIdentity, type Identity } from './identity.ts';
+import type { IncomingSnapshot } from './incoming-snapshot.ts';
 import type { LogMap, TermRun } from './log-map.ts';
 import { LogReader, type ReadRequest, type ReadResult } from './log-reader.ts';
+import { installSnapshot } from './install.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog, watermarkOf, type RecoveredLog } from './recovery.ts';
 import type { SegmentFiles } from './segment-files.ts';
+import { diskErrorOf } from './snapshot-file.ts';
 import { SyncPace } from './sync-pace.ts';
 import { WatermarkFile, type Watermark } from './watermark.ts';
 import { blockEnd, bytesOf, Gathering, type Batch, type WalWork } from './work.ts';
@@ -93,11 +96,13 @@ export class Wal {
   readonly #recentSyncTimes = new RecentLatencies();
   readonly #syncPace = new SyncPace();
   readonly #tornBytesAtOpen: number;
+  /** Of the last entry before the log, if this opening made it begin anew behind a snapshot. */
+  readonly installedIndex: LogIndex | null;
   #identity: Identity;
   /** The chain is at work; whatever comes, waits. */
   #isBusy = false;
   #state: 'open' | 'failed' | 'closed' = 'open';
-  #closing: (() => void) | null = null;
+  #closing: ((hasFailed: boolean) => void) | null = null;
   #durableIndex: LogIndex;
   #commitHint: LogIndex;
   /** What the last watermark says, and since when the log is ahead of it. */
@@ -119,6 +124,7 @@ export class Wal {
       readonly identity: Identity;
       readonly hardStateFile: HardStateFile;
       readonly log: RecoveredLog;
+      readonly installedIndex: LogIndex | null;
     },
   ) {
     const { log, identity } = parts;
@@ -141,6 +147,7 @@ export class Wal {
     this.#commitHint = log.watermark.commitHint;
     this.#proven = log.watermark;
     this.#tornBytesAtOpen = log.tornBytes;
+    this.installedIndex = parts.installedIndex;
     const { active, segments, map } = log;
     const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
     this.#writer = new LogWriter({
@@ -174,9 +181,10 @@ export class Wal {
     try {
       const expected = { nodeId, group, clusterId: options.clusterId ?? null };
       const identity = claimDirectory(disk, directory, expected, { prng, segmentBytes });
+      const installedIndex = installSnapshot(disk, directory, identity, { prng, segmentBytes });
       const log = recoverLog(disk, directory, identity, mutations);
       const hardStateFile = recoverHardState(disk, directory, identity, log.map.lastTerm);
-      return new Wal(options, { lock, identity, hardStateFile, log });
+      return new Wal(options, { lock, identity, hardStateFile, log, installedIndex });
     } catch (error) {
       lock.release();
       throw error;
@@ -341,6 +349,28 @@ export class Wal {
 
   /** Makes durable what was submitted, writes a last watermark, lets go of the directory, then calls back. */
   close(done: () => void): void {
+    this.#close(() => {
+      this.#lock.release();
+      done();
+    });
+  }
+
+  /**
+   * The same, and the next opening finds a log that begins anew behind this snapshot. Not so if the disk fails first: then
+   * `done` gets the error, and the log is what it was.
+   */
+  closeFor(snapshot: IncomingSnapshot, done: (error: Error | null) => void): void {
+    this.#close((hasFailed) => {
+      // Term and vote are durable by now: a log that is ahead of them would cost this node its vote.
+      const error = hasFailed
+        ? new WalReadError('WAL_CLOSED', 'the log failed before the snapshot could take its place')
+        : diskErrorOf(() => snapshot.publish());
+      this.#lock.release();
+      done(error);
+    });
+  }
+
+  #close(done: (hasFailed: boolean) => void): void {
     assert(this.#closing === null && this.#state !== 'closed', 'the log is closed twice');
     this.#closing = done;
     this.#stopWatermarkTimer();
@@ -489,7 +519,8 @@ export class Wal {
     });
   }
 
-  #finish(done: () => void): void {
+  #finish(done: (hasFailed: boolean) => void): void {
+    const hasFailed = this.#state === 'failed';
     this.#state = 'closed';
     this.#closing = null;
     this.#stopWatermarkTimer();
@@ -497,8 +528,7 @@ export class Wal {
     this.#files.closeAll();
     this.#hardStateFile.closeSync();
     this.#watermarkFile.closeSync();
-    this.#lock.release();
-    done();
+    done(hasFailed);
   }
 
   // --- the watermark ------------------------------------------------------------------------------------------------
