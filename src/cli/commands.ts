@@ -13,6 +13,7 @@ import { drillCompare, drillList, drillNew, drillReport, drillRun, drillValidate
 import { faultAdd, faultClear, faultList } from './commands/fault.ts';
 import { groupDelete, groupDescribe, groupLag, groupList, groupReset } from './commands/group.ts';
 import { logDump } from './commands/log-dump.ts';
+import { logExport } from './commands/log-export.ts';
 import { logVerify } from './commands/log-verify.ts';
 import { nodeDrain, nodeKill, nodePause, nodeResume } from './commands/node-actions.ts';
 import { nodeRestart } from './commands/node-restart.ts';
@@ -71,5 +72,6 @@ export const COMMANDS: readonly Command[] = [
   drillCompare,
   logVerify,
   logDump,
+  logExport,
   version,
 ];

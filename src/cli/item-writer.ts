@@ -26,8 +26,16 @@ export class ItemWriter<Item> {
   #pendingBytes = 0;
   #count = 0;
   readonly #foot: string;
+  readonly #write: (bytes: Uint8Array) => Promise<void>;
 
-  constructor(format: OutputFormat, forms: ItemForms<Item>, now: Date) {
+  /** @param write where it goes; default: stdout. */
+  constructor(
+    format: OutputFormat,
+    forms: ItemForms<Item>,
+    now: Date,
+    write: (bytes: Uint8Array) => Promise<void> = writeOut,
+  ) {
+    this.#write = write;
     this.#format = format;
     this.#forms = forms;
     const [head, foot] = this.#frame(now);
@@ -68,7 +76,7 @@ export class ItemWriter<Item> {
     const out = Buffer.concat(this.#pending, this.#pendingBytes);
     this.#pending = [];
     this.#pendingBytes = 0;
-    await writeOut(out);
+    await this.#write(out);
   }
 
   /** Writes the rest and what closes the whole. */

@@ -41,14 +41,18 @@ export function shownText(bytes: Uint8Array): string {
 
 /** @param what for the message. @throws CliError where the payload would be taken for two. */
 export function rawLine(bytes: Uint8Array, what: string): Uint8Array {
-  if (bytes.includes(LINE_FEED)) {
-    throw new CliError(
-      'LINE_FEED_IN_RECORD',
-      ExitCode.usage,
-      `${what} contains a line feed, which stands between records in raw output`,
-      { next: 'use -o ndjson' },
-    );
-  }
+  const raw = rawBytes(bytes, what);
   // A terminal obeys what it is sent; whoever pipes gets the bytes as they are.
-  return process.stdout.isTTY ? Buffer.from(printable(new TextDecoder().decode(bytes))) : bytes;
+  return process.stdout.isTTY ? Buffer.from(printable(new TextDecoder().decode(raw))) : raw;
+}
+
+/** The same for where no terminal is. */
+export function rawBytes(bytes: Uint8Array, what: string): Uint8Array {
+  if (!bytes.includes(LINE_FEED)) return bytes;
+  throw new CliError(
+    'LINE_FEED_IN_RECORD',
+    ExitCode.usage,
+    `${what} contains a line feed, which stands between records in raw output`,
+    { next: 'use -o ndjson' },
+  );
 }

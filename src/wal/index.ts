@@ -11,6 +11,7 @@ export type { Identity } from './identity.ts';
 export type { TermRun } from './log-map.ts';
 export type { ReadRequest, ReadResult } from './log-reader.ts';
 export { IncomingSnapshot, isSame } from './incoming-snapshot.ts';
+export { OfflineLog } from './offline-log.ts';
 export { SnapshotFile } from './snapshot-file.ts';
 export { verifyLog, type LogReport } from './verify.ts';
 export { Wal, type WalOptions, type WalStats } from './wal.ts';

@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { EntryKind } from '../../base/entry.ts';
 import { FileDisk } from '../../platform/file-disk.ts';
 import { dumpLog, type DumpItem } from '../../wal/index.ts';
 import { positive, type Command } from '../command.ts';
+import { entryKindName } from '../entry-kind-name.ts';
 import { ExitCode } from '../exit-code.ts';
 import { ItemWriter, type ItemForms } from '../item-writer.ts';
 import { dateTimeOf } from '../log-line.ts';
@@ -47,8 +47,6 @@ function lastIndexOf(item: DumpItem): number {
   return item.type === 'block' ? item.firstIndex + item.entries - 1 : Number.POSITIVE_INFINITY;
 }
 
-const KIND_NAMES = new Map<number, string>(Object.entries(EntryKind).map(([name, kind]) => [kind, name]));
-
 const FORMS: ItemForms<DumpItem> = {
   kind: 'LogDump',
   plural: 'items',
@@ -64,7 +62,7 @@ function describe(item: DumpItem): string {
     case 'block':
       return `  block at ${item.position}: sequence ${item.sequence}, ${item.entries} entries from ${item.firstIndex}, ${item.bytes} bytes${item.truncates ? ', truncates' : ''}`;
     case 'entry': {
-      const kind = KIND_NAMES.get(item.kind) ?? `kind ${item.kind}`;
+      const kind = entryKindName(item.kind);
       return `    entry ${item.index}: term ${item.term}, ${kind}, ${item.records} records, ${item.bytes} bytes, ${dateTimeOf(item.time)}, checksum ${item.checksum.toString(16).padStart(8, '0')}`;
     }
     case 'sealed':
