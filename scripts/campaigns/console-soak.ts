@@ -118,6 +118,7 @@ function nodeAt(node: number, frame: number): WatchedNode {
     disk: { freeBytes: 60, totalBytes: 100 },
     allowsFaults: true,
     faults: [],
+    snapshots: [],
     groups: [
       {
         group: 1,

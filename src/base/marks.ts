@@ -122,6 +122,12 @@ export const MARKS = {
   'node.message-without-lane': 'a message was dropped because its lane was down',
   'node.half-frame-dropped': 'a connection ended in the middle of a frame',
   'node.handshake-overdue': 'a connection was closed because no greeting came',
+  'node.snapshot-resumed': 'a snapshot went on where it had been cut off',
+  'node.snapshot-abandoned': 'a snapshot was not wanted any more while it was sent',
+  'node.snapshot-piece-dropped': 'a piece of a snapshot came that does not continue what is there',
+  'node.snapshot-replaced': 'another snapshot came before the first was whole',
+  'node.snapshot-damaged': 'a snapshot that had arrived did not verify',
+  'node.snapshot-came-too-late': 'when a snapshot was whole the log had got as far by itself',
   // Frames.
   'wire.header-in-pieces': 'the header of a frame came in pieces',
   'wire.body-in-pieces': 'the body of a frame came in pieces',

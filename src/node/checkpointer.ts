@@ -31,6 +31,7 @@ export class Checkpointer {
   readonly #options: CheckpointerOptions;
   #atBytes = 0;
   #writing = false;
+  #settling: (() => void) | null = null;
   #lastIndex: LogIndex;
 
   constructor(
@@ -51,6 +52,12 @@ export class Checkpointer {
 
   get lastIndex(): LogIndex {
     return this.#lastIndex;
+  }
+
+  /** Calls back when none is being written. */
+  settle(done: () => void): void {
+    if (this.#writing) this.#settling = done;
+    else done();
   }
 
   /** Begins a checkpoint if enough was applied since the last. */
@@ -97,6 +104,9 @@ export class Checkpointer {
           this.#options.onFailure(error);
         }
         done();
+        const settled = this.#settling;
+        this.#settling = null;
+        settled?.();
       }),
     );
   }

@@ -1,18 +1,17 @@
 import type { HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
 import { FORMAT_VERSION, decodeConfiguration, type Configuration } from '../base/configuration.ts';
-import { entryBody, type Entry } from '../base/entry.ts';
-import type { Clock, TimerHandle } from '../base/ports/clock.ts';
-import type { Disk } from '../base/ports/disk.ts';
-import type { Network } from '../base/ports/network.ts';
-import type { Prng } from '../base/prng.ts';
-import { FIRST_GROUP, NO_INDEX, UNKNOWN_INCARNATION, type LogIndex, type NodeId } from '../base/units.ts';
-import type { ApplyResult, StateMachine } from '../broker/index.ts';
+import { entryBody } from '../base/entry.ts';
+import type { TimerHandle } from '../base/ports/clock.ts';
+import { FIRST_GROUP, UNKNOWN_INCARNATION, type LogIndex, type NodeId } from '../base/units.ts';
+import type { StateMachine } from '../broker/index.ts';
 import { RAFT_DEFAULTS, RaftCore, type RaftEvent, type Ready } from '../raft/index.ts';
 import type { Transferred } from '../wire/client-codec.ts';
+import type { IncomingSnapshot } from '../wal/index.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { AckGate } from './ack-gate.ts';
+import { announceStart } from './announcement.ts';
 import { AppendPath } from './append-path.ts';
 import { Applier } from './applier.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -31,12 +30,14 @@ import { Introduction } from './introduction.ts';
 import { LeaderReads } from './leader-reads.ts';
 import { LeadershipProofs } from './leadership-proofs.ts';
 import { LogAccess } from './log-access.ts';
-import { asNodeId, checkOptions, hostPort, slowSyncMs, type NodeOptions } from './options.ts';
+import type { DledgerNode, NodeHandlers, NodePorts } from './node-interface.ts';
+import { asNodeId, hostPort, slowSyncMs, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
 import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
 import { SlowDiskWatch } from './slow-disk-watch.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
 import { buildStatus } from './status.ts';
 import { SickMachine } from './sick-machine.ts';
 import { openStorage, type Storage } from './storage.ts';
@@ -46,46 +47,11 @@ import type { NodeEvent } from '../wire/watch-schema.ts';
 import { Watchers } from './watchers.ts';
 import { WriteBacklog } from './write-backlog.ts';
 
-export interface NodePorts {
-  readonly disk: Disk;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly prng: Prng;
-  /** Shows the consensus core to a simulation, which checks it and must not touch it. */
-  readonly inspect?: (core: RaftCore) => void;
-  /** For simulations: told of every entry right after it was applied. */
-  readonly onApplied?: (machine: StateMachine, entry: Entry, result: ApplyResult) => void;
-}
-
-export interface NodeHandlers {
-  onEvent(event: NodeEvent): void;
-  /** Listening and taking part. */
-  onReady(status: NodeStatus): void;
-  /** This node cannot go on and has stopped acknowledging: the process should end. */
-  onFatal(error: NodeError): void;
-}
-
-/** How a running node is spoken to by its process. */
-export interface DledgerNode {
-  status(): NodeStatus;
-  /** Hands leadership over first if `handOver`, then says goodbye to everybody and closes the log. */
-  stop(options: { readonly handOver: boolean; readonly timeoutMs: number }, done: () => void): void;
-}
-
-/**
- * Opens the data directory, recovers, listens and takes part in the cluster.
- * @throws NodeError where the options or the data directory do not allow it. A port in use comes through `onFatal`.
- */
-export function startNode(options: NodeOptions, ports: NodePorts, handlers: NodeHandlers): DledgerNode {
-  checkOptions(options);
-  return new Node(options, ports, handlers);
-}
-
 /** Composition: owns one of each part, moves what one part says to the others, and holds no rule of theirs. */
-class Node implements DledgerNode {
+export class Node implements DledgerNode {
   readonly #options: NodeOptions;
   readonly #ports: NodePorts;
-  readonly #handlers: NodeHandlers;
+  readonly #handlers: NodeHandlers & { onReplaced(): void };
   readonly #id: NodeId;
   readonly #bootId: number;
   readonly #startedAtMs: number;
@@ -105,6 +71,7 @@ class Node implements DledgerNode {
   readonly #checkpointer: Checkpointer;
   readonly #pace: PaceWatch;
   readonly #slowDisk: SlowDiskWatch;
+  readonly #snapshots: Snapshots;
   readonly #gate = new AckGate();
   readonly #backlog = new WriteBacklog();
   readonly #elections: ElectionRecord;
@@ -122,7 +89,8 @@ class Node implements DledgerNode {
   #configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
   #state: 'running' | 'stopping' | 'stopped' | 'failed' = 'running';
 
-  constructor(options: NodeOptions, outside: NodePorts, handlers: NodeHandlers) {
+  /** @param handlers `onReplaced`: this node has ended, and its directory holds another log now. */
+  constructor(options: NodeOptions, outside: NodePorts, handlers: NodeHandlers & { onReplaced(): void }) {
     const sick = options.allowFaults ? new SickMachine(outside) : null;
     const ports = sick?.ports ?? outside;
     this.#options = options;
@@ -140,6 +108,7 @@ class Node implements DledgerNode {
         for (let tick = 0; tick < count; tick += 1) this.#core.tick();
         this.#pace.passed(this.#loop.nowMs);
         this.#slowDisk.passed(this.#loop.nowMs);
+        this.#snapshots.passed(this.#loop.nowMs);
       },
       onPause: (gapMs) => this.#onPause(gapMs),
       onTurnEnd: () => this.#turnEnd(),
@@ -267,8 +236,22 @@ class Node implements DledgerNode {
       core: this.#core,
       event: (level, code, text, fields) => this.#event(level, code, text, fields),
     });
+    this.#snapshots = new Snapshots({
+      core: this.#core,
+      disk: this.#storage.disk,
+      clock: ports.clock,
+      directory: options.dataDirectory,
+      checkpoints: this.#storage.checkpoints,
+      bytesPerSecondMax: options.snapshotBytesPerSecondMax,
+      enter: () => this.#loop.enter(),
+      event: (level, code, text, fields) => this.#event(level, code, text, fields),
+      onWhole: (take) => this.#checkpointer.settle(() => this.#replaceBy(take)),
+      onFailure: (error) => this.#fail(diskFailure(error)),
+    });
     this.#door = this.#makeDoor();
-    this.#announceStart();
+    announceStart(this.#id, this.#storage, (level, code, text, fields) =>
+      this.#event(level, code, text, fields),
+    );
     this.#listen();
   }
 
@@ -289,6 +272,7 @@ class Node implements DledgerNode {
       loopDelayMs: Math.round(this.#loop.delayMs * 10) / 10,
       space: this.#space.space,
       faults: this.#faults.active,
+      snapshots: this.#snapshots.status,
       roundTripMs: (peer) => this.#peers.roundTripMs(peer),
       counters: {
         ...this.#counters,
@@ -298,6 +282,7 @@ class Node implements DledgerNode {
         ...this.#forwarder.counters(),
         ...this.#peers.counters(),
         ...this.#storage.counters(),
+        ...this.#snapshots.counters(),
         walBacklogBytes: this.#backlog.bytes,
         diskIsSlow: this.#slowDisk.isSlow ? 1 : 0,
         slowDiskHandOvers: this.#slowDisk.handOvers,
@@ -480,6 +465,7 @@ class Node implements DledgerNode {
         entries: ready.entries,
       });
     }
+    this.#snapshots.execute(ready);
     for (const grant of ready.reads) this.#proofs.granted(grant);
     for (const token of ready.readsRefused) this.#proofs.refused(token);
     for (const id of ready.resetBulkLanes) this.#peers.resetBulkLane(id);
@@ -626,26 +612,6 @@ class Node implements DledgerNode {
 
   // Beginning and end.
 
-  #announceStart(): void {
-    const { recovered, identity } = this.#storage;
-    this.#event(
-      'info',
-      'started',
-      recovered.lastIndex === NO_INDEX
-        ? `${this.#id} starts with an empty log (incarnation ${identity.incarnation})`
-        : `${this.#id} starts with entries ${recovered.firstIndex} to ${recovered.lastIndex}, term ${recovered.hardState.term}, checkpoint at ${this.#storage.checkpointIndex}`,
-      { lastIndex: recovered.lastIndex, term: recovered.hardState.term },
-    );
-    if (!recovered.hardStateTrusted) {
-      this.#event(
-        'error',
-        'vote-lost',
-        "the record of this node's votes is damaged or behind its log: it takes the log in, but neither votes, leads nor counts. To make it count again, move its data directory away and start it empty",
-        {},
-      );
-    }
-  }
-
   #shutDown(done: () => void): void {
     if (this.#state !== 'running') {
       done();
@@ -656,33 +622,47 @@ class Node implements DledgerNode {
     this.#peers.flush();
     this.#door.shut();
     this.#checkpointer.write(() => {
-      this.#loop.stop();
-      this.#reads.stop();
-      this.#topics.stop();
-      this.#forwarder.stop();
-      this.#watchers.stop();
-      this.#faults.close();
-      this.#journal.close();
       this.#state = 'stopped';
-      this.#peers.close();
-      this.#door.close();
+      this.#halt();
       this.#storage.close(done);
     });
+  }
+
+  /** Ends with the log that is to begin anew. From the moment it is decided nothing is taken in or answered any more. */
+  #replaceBy(take: () => IncomingSnapshot | null): void {
+    const snapshot = this.#state === 'running' ? take() : null;
+    if (snapshot === null) return;
+    const index = snapshot.id.lastIncludedIndex;
+    this.#event('info', 'snapshot-received', `the snapshot at index ${index} takes the place of the log`, {
+      index,
+    });
+    this.#state = 'stopped';
+    this.#halt();
+    this.#storage.closeFor(snapshot, (error) => {
+      if (error === null) this.#handlers.onReplaced();
+      else this.#handlers.onFatal(diskFailure(error));
+    });
+  }
+
+  /** Nothing of it is at work any more, but for the log. */
+  #halt(): void {
+    this.#loop.stop();
+    this.#reads.stop();
+    this.#topics.stop();
+    this.#forwarder.stop();
+    this.#watchers.stop();
+    this.#snapshots.close();
+    this.#faults.close();
+    this.#journal.close();
+    this.#peers.close();
+    this.#door.close();
   }
 
   #fail(error: NodeError): void {
     if (!this.#isAlive) return;
     this.#state = 'failed';
     this.#event('error', 'fatal', `${error.message}; ${error.next}`, { code: error.code });
-    this.#loop.stop();
-    this.#reads.stop();
-    this.#topics.stop();
-    this.#forwarder.stop();
-    this.#watchers.stop();
-    this.#faults.close();
-    this.#journal.close();
-    this.#peers.close();
-    this.#door.close();
+    this.#halt();
     this.#handlers.onFatal(error);
   }
 

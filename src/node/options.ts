@@ -37,6 +37,8 @@ export interface NodeOptions {
   readonly inFlightMax: number;
   /** A checkpoint of the state machine is taken after this many bytes of log. Default 64 MiB. */
   readonly checkpointEveryBytes: number;
+  /** A snapshot for a follower is sent no faster. Default 64 MiB a second. */
+  readonly snapshotBytesPerSecondMax: number;
   /** Most connections from clients. Default 1,024; peers have places of their own. */
   readonly clientConnectionsMax: number;
   /**
@@ -65,6 +67,7 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   batchBytesMax: LIMITS.batchBytesMax,
   inFlightMax: LIMITS.inFlightMax,
   checkpointEveryBytes: 64 * 1024 * 1024,
+  snapshotBytesPerSecondMax: 64 * 1024 * 1024,
   clientConnectionsMax: 1024,
   durability: 'quorum-sync',
   allowFaults: false,
@@ -129,6 +132,7 @@ export function checkOptions(options: NodeOptions): void {
     'batchBytesMax',
     'inFlightMax',
     'checkpointEveryBytes',
+    'snapshotBytesPerSecondMax',
     'clientConnectionsMax',
   ] as const;
   for (const key of positive) {

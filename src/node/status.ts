@@ -3,7 +3,7 @@ import type { RaftStatus } from '../raft/index.ts';
 import { mutationNames } from '../base/mutations.ts';
 import type { LatencySummary } from '../base/latency-histogram.ts';
 import type { FaultState } from '../wire/fault-schema.ts';
-import type { LatencyStatus, NodeStatus } from '../wire/status-schema.ts';
+import type { LatencyStatus, NodeStatus, SnapshotStatus } from '../wire/status-schema.ts';
 import type { Space } from './disk-space.ts';
 import type { LastElection } from './election-record.ts';
 import { asNodeId, type NodeOptions } from './options.ts';
@@ -25,6 +25,7 @@ export interface StatusParts {
   readonly loopDelayMs: number | null;
   readonly space: Space | null;
   readonly faults: readonly FaultState[];
+  readonly snapshots: readonly SnapshotStatus[];
   readonly roundTripMs: (peer: NodeId) => number | null;
 }
 
@@ -97,6 +98,7 @@ export function buildStatus(parts: StatusParts): NodeStatus {
     disk: parts.space,
     allowsFaults: options.allowFaults,
     faults: parts.faults,
+    snapshots: parts.snapshots,
   };
 }
 

@@ -14,6 +14,7 @@ import {
   WalRotError,
   type Checkpoint,
   type Identity,
+  type IncomingSnapshot,
 } from '../wal/index.ts';
 import { NodeError, type NodeErrorCode } from './errors.ts';
 import { diskFailure } from './failures.ts';
@@ -41,6 +42,8 @@ export interface Storage {
   foundCluster(clusterId: string): void;
   counters(): Record<string, number>;
   close(done: () => void): void;
+  /** Closes it, and the next opening finds a log that begins anew behind this snapshot. */
+  closeFor(snapshot: IncomingSnapshot, done: (error: Error | null) => void): void;
 }
 
 /** @throws NodeError where the directory does not allow this node to start. Then nothing in it was changed. */
@@ -76,6 +79,9 @@ export function openStorage(
     const commitIndex = Math.max(machine.appliedIndex, Math.min(wal.commitHint, wal.lastIndex)) as LogIndex;
     const later = wal.configurationEntries(checkpoint?.configurationIndex ?? NO_INDEX);
     const configuration = newestCommitted(checkpoint, later, commitIndex);
+    // A log that began with a snapshot has never seen the entry that founded its cluster.
+    if (configuration !== null && wal.identity.clusterId === null)
+      wal.setClusterId(configuration.value.clusterId);
     return {
       disk,
       identity: wal.identity,
@@ -101,6 +107,7 @@ export function openStorage(
       foundCluster: (clusterId) => refusing(options.dataDirectory, () => wal.setClusterId(clusterId)),
       counters: () => walCounters(wal),
       close: (done) => wal.close(done),
+      closeFor: (snapshot, done) => wal.closeFor(snapshot, done),
     };
   });
 }

@@ -29,6 +29,20 @@ export interface NodeStatus {
   /** Whether faults may be asked for here. */
   readonly allowsFaults: boolean;
   readonly faults: readonly FaultState[];
+  /** On their way from this node, and to it. */
+  readonly snapshots: readonly SnapshotStatus[];
+}
+
+/** A snapshot on its way to a node that needs more than the others' logs keep. */
+export interface SnapshotStatus {
+  readonly direction: 'in' | 'out';
+  /** Where it comes from or goes to. */
+  readonly peer: NodeId;
+  /** The last entry that it speaks of. */
+  readonly index: number;
+  readonly bytes: number;
+  /** Of these, how many have arrived. */
+  readonly doneBytes: number;
 }
 
 /** How fast it works, over about the last ten seconds, in milliseconds. Null where nothing was measured. */
@@ -163,6 +177,14 @@ const latency: z.ZodType<LatencyStatus> = z.object({
   max: milliseconds,
 });
 
+const snapshot: z.ZodType<SnapshotStatus> = z.object({
+  direction: z.enum(['in', 'out']),
+  peer: nodeId,
+  index: uint53,
+  bytes: uint53,
+  doneBytes: uint53,
+});
+
 const pace: z.ZodType<PaceStatus> = z.object({
   syncMs: latency.nullable(),
   commitMs: latency.nullable(),
@@ -192,4 +214,5 @@ export const NODE_STATUS: z.ZodType<NodeStatus> = z.object({
   disk: z.object({ freeBytes: uint53, totalBytes: uint53 }).nullable().default(null),
   allowsFaults: z.boolean().default(false),
   faults: z.array(FAULT_STATE).default([]),
+  snapshots: z.array(snapshot).default([]),
 });

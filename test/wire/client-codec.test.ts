@@ -92,6 +92,7 @@ const status: NodeStatus = {
   disk: { freeBytes: 5, totalBytes: 10 },
   allowsFaults: true,
   faults: [{ id: 'f1', owner: 'test', spec: { kind: 'stall' }, ttlMs: 100, remainingMs: 50, affected: 50 }],
+  snapshots: [{ direction: 'out', peer: nodeId('n2'), index: 40, bytes: 5000, doneBytes: 2500 }],
 };
 
 describe('requests and answers', () => {

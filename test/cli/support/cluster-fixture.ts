@@ -27,6 +27,7 @@ export function nodeOf(
     disk: { freeBytes: 60, totalBytes: 100 },
     allowsFaults: true,
     faults: [],
+    snapshots: [],
     ...changes,
     groups: [
       {

@@ -265,6 +265,7 @@ function statusOf(node: ScriptedNode, changes: Partial<NodeStatus>, group: Parti
     disk: null,
     allowsFaults: false,
     faults: [],
+    snapshots: [],
     ...changes,
   };
 }
