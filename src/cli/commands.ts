@@ -14,6 +14,7 @@ import { faultAdd, faultClear, faultList } from './commands/fault.ts';
 import { groupDelete, groupDescribe, groupLag, groupList, groupReset } from './commands/group.ts';
 import { logDump } from './commands/log-dump.ts';
 import { logExport } from './commands/log-export.ts';
+import { logRepair } from './commands/log-repair.ts';
 import { logVerify } from './commands/log-verify.ts';
 import { nodeDrain, nodeKill, nodePause, nodeResume } from './commands/node-actions.ts';
 import { nodeRestart } from './commands/node-restart.ts';
@@ -73,5 +74,6 @@ export const COMMANDS: readonly Command[] = [
   logVerify,
   logDump,
   logExport,
+  logRepair,
   version,
 ];

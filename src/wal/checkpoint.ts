@@ -81,8 +81,8 @@ export class CheckpointStore {
   /** The newest checkpoint that verifies; null if there is none. */
   load(): Checkpoint | null {
     for (const index of this.list().toReversed()) {
-      const checkpoint = this.#read(join(this.#directory, checkpointName(index)));
-      if (checkpoint !== null && checkpoint.index === index) return checkpoint;
+      const checkpoint = readCheckpoint(this.#disk, this.#directory, index, this.#group);
+      if (checkpoint !== null) return checkpoint;
       mark('wal.checkpoint-skipped');
     }
     return null;
@@ -193,17 +193,6 @@ export class CheckpointStore {
     return [bytes, header.configuration];
   }
 
-  /** @returns null if it does not verify. */
-  #read(path: string): Checkpoint | null {
-    const file = this.#disk.openSync(path, 'read');
-    try {
-      const bytes = new Uint8Array(file.size());
-      return file.readSync(bytes, 0) < bytes.length ? null : decode(bytes, this.#group);
-    } finally {
-      file.closeSync();
-    }
-  }
-
   #attempt(done: (error: Error | null) => void, step: () => void): void {
     try {
       step();
@@ -211,6 +200,23 @@ export class CheckpointStore {
       if (!(error instanceof DiskError)) throw error;
       done(error);
     }
+  }
+}
+
+/** @returns null if it does not verify, or is not the one that its name says. */
+export function readCheckpoint(
+  disk: Disk,
+  directory: string,
+  index: LogIndex,
+  group: GroupId,
+): Checkpoint | null {
+  const file = disk.openSync(join(directory, checkpointName(index)), 'read');
+  try {
+    const bytes = new Uint8Array(file.size());
+    const checkpoint = file.readSync(bytes, 0) < bytes.length ? null : decode(bytes, group);
+    return checkpoint?.index === index ? checkpoint : null;
+  } finally {
+    file.closeSync();
   }
 }
 

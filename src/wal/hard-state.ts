@@ -21,7 +21,7 @@ export interface HardState {
   readonly votedFor: NodeId | null;
 }
 
-interface StoredHardState {
+export interface StoredHardState {
   readonly value: HardState;
   readonly voteLost: boolean;
 }
@@ -47,10 +47,10 @@ export class HardStateFile {
     this.#stored = stored;
   }
 
-  /** Fills a new file with term 0 and no vote; it is not synced yet. */
-  static format(file: DiskFile, identity: Identity): void {
+  /** Fills a new file with a term and no vote; it is not synced yet. */
+  static format(file: DiskFile, identity: Identity, term: Term = NO_TERM): void {
     const hardState = new HardStateFile(file, identity, 1, {
-      value: { term: NO_TERM, votedFor: null },
+      value: { term, votedFor: null },
       voteLost: false,
     });
     file.writevSync([new Uint8Array(8192)], 0);

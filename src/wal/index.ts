@@ -12,6 +12,8 @@ export type { TermRun } from './log-map.ts';
 export type { ReadRequest, ReadResult } from './log-reader.ts';
 export { IncomingSnapshot, isSame } from './incoming-snapshot.ts';
 export { OfflineLog } from './offline-log.ts';
+export { planRepair, REPAIR_COSTS, type RepairCost, type RepairPlan } from './repair-plan.ts';
+export { repairLog, RepairRefusedError, type RepairOptions } from './repair.ts';
 export { SnapshotFile } from './snapshot-file.ts';
 export { verifyLog, type LogReport } from './verify.ts';
 export { Wal, type WalOptions, type WalStats } from './wal.ts';

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Disk } from '../base/ports/disk.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import { WalRotError, type RotPlace } from './errors.ts';
-import { HARD_STATE_NAME } from './format.ts';
+import { readCheckpoint } from './checkpoint.ts';
+import { checkpointIndex, checkpointName, HARD_STATE_NAME } from './format.ts';
 import { HardStateFile, type HardState } from './hard-state.ts';
 import type { Identity } from './identity.ts';
 import { walkLog, type WalkedLog } from './walk.ts';
@@ -30,6 +31,8 @@ export interface LogReport {
   readonly hardState: HardState | null;
   /** False if a vote may have been forgotten: this node does not vote. */
   readonly hardStateTrusted: boolean;
+  /** Indexes of those that verify, ascending. */
+  readonly checkpoints: readonly LogIndex[];
   readonly firstBad: (RotPlace & { readonly what: string }) | null;
   /** What is damaged without loss, and is put right when a node starts. */
   readonly repairable: readonly string[];
@@ -63,6 +66,8 @@ export function verifyLog(disk: Disk, directory: string): LogReport {
     firstBad = { ...error.place, what: error.what };
   }
   const { map, identity, watermark } = walked;
+  const checkpoints = lookAtCheckpoints(disk, directory, walked, repairable);
+  firstBad ??= checkpointFault(walked, checkpoints);
   return {
     ok: firstBad === null,
     identity,
@@ -76,9 +81,48 @@ export function verifyLog(disk: Disk, directory: string): LogReport {
     watermarkIndex: watermark?.index ?? null,
     tornBytes,
     ...lookAtHardState(disk, directory, walked, repairable),
+    checkpoints,
     firstBad,
     repairable,
   };
+}
+
+function lookAtCheckpoints(
+  disk: Disk,
+  directory: string,
+  { identity }: WalkedLog,
+  repairable: string[],
+): LogIndex[] {
+  const good: LogIndex[] = [];
+  for (const name of disk.listSync(directory)) {
+    const index = checkpointIndex(name) as LogIndex | null;
+    if (index === null) continue;
+    if (readCheckpoint(disk, directory, index, identity.group) === null)
+      repairable.push(`${name} does not verify`);
+    else good.push(index);
+  }
+  return good;
+}
+
+/** What came before the log must be in a checkpoint, and what a checkpoint has seen must be in the log. */
+function checkpointFault({ map }: WalkedLog, checkpoints: readonly LogIndex[]): LogReport['firstBad'] {
+  const newest = checkpoints.at(-1);
+  const fault = (index: LogIndex, what: string): LogReport['firstBad'] => ({
+    file: checkpointName(index),
+    position: 0,
+    index,
+    what,
+  });
+  if (newest === undefined || newest < map.base.index) {
+    if (map.base.index === 0) return null;
+    return fault(
+      map.base.index,
+      `no checkpoint verifies of what came before the log, which begins at ${map.firstIndex}`,
+    );
+  }
+  return newest > map.lastIndex
+    ? fault(newest, `it is of index ${newest}, and the log ends at ${map.lastIndex}`)
+    : null;
 }
 
 function lookAtHardState(

@@ -4,7 +4,7 @@ import type { Disk } from '../base/ports/disk.ts';
 import { NO_INDEX, NO_TERM, type LogIndex } from '../base/units.ts';
 import { DirectoryRefusedError, WalRotError } from './errors.ts';
 import { readFooter } from './footer.ts';
-import { WATERMARK_NAME, segmentName, segmentSequence } from './format.ts';
+import { SEGMENT_HEADER_BYTES, WATERMARK_NAME, segmentName, segmentSequence } from './format.ts';
 import { readIdentity, type Identity } from './identity.ts';
 import { LogMap } from './log-map.ts';
 import { LogReader } from './log-reader.ts';
@@ -55,9 +55,11 @@ const LOOKS = 3;
 /**
  * Goes through the log of a directory, without writing and without the lock: a node may be running on it. Then the walk
  * ends somewhere near where the log ended.
+ * @param needsWatermark without one, where the durable log ends cannot be told, and there is nothing to see but rot. A
+ *   repair goes through what is there all the same. Default true.
  * @throws DirectoryRefusedError if it is no data directory.
  */
-export function walkLog(disk: Disk, directory: string): WalkedLog {
+export function walkLog(disk: Disk, directory: string, needsWatermark = true): WalkedLog {
   const identity = readIdentity(disk, directory);
   if (identity === null) {
     const values = { expected: 'a data directory', found: 'no file `identity`' };
@@ -74,12 +76,28 @@ export function walkLog(disk: Disk, directory: string): WalkedLog {
     const { firstIndex, previousTerm, previousChecksum, epoch } = openSegment(disk, directory, first).header;
     const base = { index: (firstIndex - 1) as LogIndex, term: previousTerm, checksum: previousChecksum };
     const map = new LogMap(base, epoch);
-    return { identity, watermark, map, items: () => walk(disk, directory, map, watermark, first) };
+    const mark = watermark ?? (needsWatermark ? null : emptyWatermark(first));
+    return { identity, watermark, map, items: () => walk(disk, directory, map, mark, first) };
   } catch (error) {
     if (!(error instanceof WalRotError)) throw error;
     const map = new LogMap({ index: NO_INDEX, term: NO_TERM, checksum: 0 }, 0);
     return { identity, watermark, map, items: () => refuse(error) };
   }
+}
+
+/** Says no more than that this segment was begun. */
+function emptyWatermark(segment: number): Watermark {
+  return {
+    segment,
+    position: SEGMENT_HEADER_BYTES,
+    epoch: 0,
+    blocks: 0,
+    index: NO_INDEX,
+    term: NO_TERM,
+    checksum: 0,
+    commitHint: NO_INDEX,
+    isCutting: false,
+  };
 }
 
 // oxlint-disable-next-line require-yield -- there is nothing to walk through

@@ -63,6 +63,8 @@ export interface DraftOptions {
   readonly term?: number;
   readonly bodyBytes?: number;
   readonly kind?: EntryKind;
+  /** Default: a batch of one record. */
+  readonly body?: Uint8Array;
   /** Filled into the body, so that two entries of one index differ. */
   readonly mark?: number;
 }
@@ -78,14 +80,15 @@ export function makeEntries(
   const drafts = Array.from({ length: count }, (_, at) => {
     const record = new Uint8Array(options.bodyBytes ?? 40).fill((options.mark ?? 0) + first + at);
     const body =
-      kind === EntryKind.noop
+      options.body ??
+      (kind === EntryKind.noop
         ? new Uint8Array(0)
-        : encodeBatch({ producerId: 0, epoch: 0, sequence: 0 }, [record]);
+        : encodeBatch({ producerId: 0, epoch: 0, sequence: 0 }, [record]));
     return {
       kind,
       version: 1,
       queue: 0,
-      recordCount: kind === EntryKind.noop ? 0 : 1,
+      recordCount: kind === EntryKind.batch ? 1 : 0,
       body,
       bodyChecksum: crc32(body),
     };

@@ -11,6 +11,7 @@ import { logLine } from '../log-line.ts';
 import { IDENTITY_FLAGS, NODE_FLAGS, nodeOptionsOf } from '../node-flags.ts';
 import { say, writeError } from '../output.ts';
 import { printableJson } from '../printable.ts';
+import { randomSeed } from '../random-seed.ts';
 
 const STOP_TIMEOUT_MS = 2000;
 const MUTATIONS_VARIABLE = 'DLEDGER_UNSAFE_MUTATIONS';
@@ -66,7 +67,7 @@ async function runNode(call: Call): Promise<number> {
     say(`UNSAFE: ${MUTATIONS_VARIABLE} makes this node behave wrongly: ${wrong.join(', ')}`);
   const node = startNode(
     options,
-    { disk: new FileDisk(), network: new TcpNetwork(), clock, prng: new Prng(seed()) },
+    { disk: new FileDisk(), network: new TcpNetwork(), clock, prng: new Prng(randomSeed()) },
     {
       onEvent: (event) => log(options.id, event),
       onReady: (status) =>
@@ -115,12 +116,6 @@ function mutationsOfEnvironment(): Mutations {
     if (error instanceof RangeError) throw usageError(`${MUTATIONS_VARIABLE}: ${error.message}`);
     throw error;
   }
-}
-
-function seed(): number {
-  const words = new Uint32Array(2);
-  crypto.getRandomValues(words);
-  return (words[0] ?? 0) * 2 ** 21 + ((words[1] ?? 0) >>> 11);
 }
 
 function logText(id: string, event: NodeEvent): void {
