@@ -46,10 +46,11 @@ export class Driver {
   readAll(
     id: string,
     consistency: 'linearizable' | 'committed' = 'linearizable',
+    first = 1,
   ): { index: number; text: string }[] {
     const client = this.to(id);
     const records: { index: number; text: string }[] = [];
-    let from = 1;
+    let from = first;
     for (;;) {
       const { error, value } = this.settle<import('../../../src/wire/client-codec.ts').ReadResult>((done) =>
         client.read({ from: from as LogIndex, consistency }, done),
