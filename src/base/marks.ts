@@ -80,6 +80,8 @@ export const MARKS = {
   'queue.rebuilt-at-start': 'a start found units missing that a checkpoint counts on',
   'queue.unit-damaged': 'a unit that was read did not verify, or its file was gone',
   'queue.rebuilt': 'the units of a queue were made again from the log',
+  'queue.began-behind-the-log':
+    'a queue lacked units whose batches the log does not keep any more, and began anew behind them',
   'queue.run-damaged': 'a run of keys did not verify, or its file was gone',
   'queue.keys-rebuilt': 'keys were made again from the log',
   'queue.runs-merged': 'a small run of keys was written again with what had come since',

@@ -41,6 +41,13 @@ export const NODE_FLAGS: readonly Flag[] = [
     inConfig: true,
   },
   {
+    name: 'snapshot-mib-per-s',
+    type: 'number',
+    describe: `how fast a snapshot is sent to a node that needs one, in MiB a second, up to ${MIB_MAX}`,
+    default: NODE_DEFAULTS.snapshotBytesPerSecondMax / MIB,
+    inConfig: true,
+  },
+  {
     name: 'unsafe-no-sync',
     type: 'boolean',
     describe:
@@ -103,6 +110,7 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     priority: number(call, 'priority') ?? 0,
     segmentBytes: mebibytes(call, 'segment-mib'),
     cacheBytesMax: mebibytes(call, 'cache-mib'),
+    snapshotBytesPerSecondMax: mebibytes(call, 'snapshot-mib-per-s'),
     durability: flag(call, 'unsafe-no-sync') ? 'unsafe-no-sync' : 'quorum-sync',
     allowFaults: flag(call, 'allow-faults'),
     softwareVersion: VERSION,

@@ -27,6 +27,11 @@ export class LogAccess {
     this.#parts = parts;
   }
 
+  /** What lies before is not kept any more. */
+  get firstIndex(): LogIndex {
+    return this.#parts.core.firstIndex;
+  }
+
   /** Reads that are under way or wait. */
   get pending(): number {
     return this.#diskReads + this.#waiting.length;

@@ -63,6 +63,8 @@ export class ConsumeQueue {
   isWhole = true;
   readonly #folder: QueueFolder;
   #firstFile = 0;
+  /** Of its first unit, as far as it ever had one: nothing before was ever here, or can be made again. */
+  #firstOffset = 0;
   /** Units in files; those behind them are pending. */
   #written = 0;
   #pending: Uint8Array | null = null;
@@ -87,6 +89,11 @@ export class ConsumeQueue {
 
   get pendingCount(): number {
     return this.#tail.count - this.#written;
+  }
+
+  /** No unit holds an offset below this one. */
+  get firstOffset(): number {
+    return this.#firstOffset;
   }
 
   get endOffset(): number {
@@ -120,10 +127,13 @@ export class ConsumeQueue {
     let last = first;
     for (const number of files) if (number === last + 1) last = number;
     const front = this.#readSync(first * UNITS_PER_FILE);
-    if (front === null || (front.baseOffset > firstOffset && front.baseOffset > 0)) {
+    // One that begins with its very first unit has all that it ever had: the log began later than the queue.
+    if (front === null || (front.baseOffset > firstOffset && first > 0)) {
       this.#firstFile = 0;
       return false;
     }
+    if (front.baseOffset >= endOffset) return false;
+    this.#firstOffset = front.baseOffset;
     for (let file = last; file >= first; file -= 1) {
       const number = this.#lastBelow(file, endOffset);
       if (number !== null) {
@@ -132,6 +142,20 @@ export class ConsumeQueue {
       }
     }
     return this.#tail.endOffset === endOffset;
+  }
+
+  /**
+   * Begins anew without a unit: what came before this offset and this index is not kept any more. Its files must be
+   * gone, for units will have other numbers.
+   */
+  beginAt(offset: number, index: LogIndex): void {
+    this.#hint = null;
+    this.#cuts += 1;
+    this.#firstFile = 0;
+    this.#firstOffset = offset;
+    this.#written = 0;
+    this.#pending = null;
+    this.#tail = { ...EMPTY, endOffset: offset, lastIndex: index };
   }
 
   append(baseOffset: number, facts: UnitFacts): void {
@@ -247,6 +271,7 @@ export class ConsumeQueue {
     if (last >= this.#firstFile * UNITS_PER_FILE) this.#endWith(last);
     else {
       this.#firstFile = 0;
+      this.#firstOffset = 0;
       this.#written = 0;
       this.#pending = null;
       this.#tail = EMPTY;

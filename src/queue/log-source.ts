@@ -4,6 +4,8 @@ import type { LogIndex } from '../base/units.ts';
 /** The log, as far as it is applied, for whoever builds indexes of it anew. */
 export interface LogSource {
   readonly appliedIndex: LogIndex;
+  /** What lies before is not kept any more. */
+  readonly firstIndex: LogIndex;
   /**
    * Reads consecutive entries from `first` on, at least one and none that is not applied.
    * Calls back in this turn or a later one.

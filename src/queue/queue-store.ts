@@ -110,6 +110,7 @@ export class QueueStore {
       enter,
       onFailure,
       onQueue: (queue) => this.#noteUnflushed(queue),
+      onBeginning: (queue) => this.#attempt(() => this.#removeAll(queue)),
     });
     this.#lastIndex = log.appliedIndex;
     this.#isUsed = this.#recover(log.appliedIndex);
@@ -167,7 +168,7 @@ export class QueueStore {
    */
   read(queue: number, offset: number, done: (error: Error | null, run: UnitRun) => void): void {
     this.#whenWhole(queue, done, NOTHING, (found, end) => {
-      if (offset >= found.endOffset || offset < 0) end(null, NOTHING);
+      if (offset >= found.endOffset || offset < found.firstOffset) end(null, NOTHING);
       else found.read(offset, end);
     });
   }
@@ -195,6 +196,11 @@ export class QueueStore {
     this.#whenWhole<Unit | null>(queue, done, null, (found, end) => {
       found.find(key, value, (error, { unit }) => end(error, unit));
     });
+  }
+
+  /** Nothing of the queue below this offset can be read here, though the replicated state may not say so yet. */
+  firstOffset(queue: number): number {
+    return this.#queues.get(queue)?.firstOffset ?? 0;
   }
 
   /** Bytes of the log entries of all batches that the queue ever got, and of the last of them. */
@@ -423,6 +429,16 @@ export class QueueStore {
       });
     };
     for (let at = 0; at < SYNCS_AT_ONCE; at += 1) next();
+  }
+
+  /** Every file that any life of this node gave the queue. */
+  #removeAll(queue: ConsumeQueue): void {
+    const { disk, directory } = this.#folder;
+    this.#pendingUnits -= queue.pendingCount;
+    this.#unflushed.delete(queue);
+    const names = disk.existsSync(directory) ? disk.listSync(directory) : [];
+    const own = names.filter((name) => parseQueueFileName(name)?.queue === queue.id);
+    this.#remove(own.map((name) => `${directory}/${name}`));
   }
 
   #remove(paths: readonly string[]): void {

@@ -1,7 +1,8 @@
 import { EntryKind, entryQueue, type Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
 import type { Clock } from '../base/ports/clock.ts';
-import type { LogIndex } from '../base/units.ts';
+import { entryRecordCount } from '../base/entry.ts';
+import { indexPlus, type LogIndex } from '../base/units.ts';
 import { batchFacts } from './batch-facts.ts';
 import type { ConsumeQueue } from './consume-queue.ts';
 import type { KeyIndex } from './key-index.ts';
@@ -17,6 +18,8 @@ export interface RebuilderParts {
   readonly onFailure: (error: Error) => void;
   /** A queue got a unit. */
   readonly onQueue: (queue: ConsumeQueue) => void;
+  /** A queue is to begin anew, with none of the files that it has. */
+  readonly onBeginning: (queue: ConsumeQueue) => void;
 }
 
 /**
@@ -95,32 +98,75 @@ export class Rebuilder {
     }
   }
 
-  /** From where the first of them ends to where the log does. Whoever has a batch already lets it pass. */
   #fillQueues(): void {
-    const { log } = this.#parts;
     this.#hasNewcomer = false;
+    const behind = [...this.#queues.values()].filter(
+      ({ lastIndex }) => lastIndex + 1 < this.#parts.log.firstIndex,
+    );
+    if (behind.length > 0) this.#placeQueues(behind, () => this.#appendQueues());
+    else this.#appendQueues();
+  }
+
+  /**
+   * Finds where queues go on that end before the log begins. Their batches may have gone with the log, so the offset is
+   * told from the other end: that of the next record, less all records that the log has. Who lacks some before it begins anew there.
+   */
+  #placeQueues(behind: readonly ConsumeQueue[], done: () => void): void {
+    const { log, onBeginning } = this.#parts;
+    const counts = new Map<number, number>();
+    this.#scan(
+      log.firstIndex,
+      (entry) => {
+        const id = entryQueue(entry);
+        if (this.#isBatchOf(id, entry)) counts.set(id, (counts.get(id) ?? 0) + entryRecordCount(entry));
+      },
+      () => {
+        for (const queue of behind) {
+          const offset = (log.endOffset(queue.id) ?? 0) - (counts.get(queue.id) ?? 0);
+          if (offset === queue.endOffset) continue;
+          mark('queue.began-behind-the-log');
+          onBeginning(queue);
+          queue.beginAt(offset, indexPlus(log.firstIndex, -1));
+        }
+        done();
+      },
+    );
+  }
+
+  /** From where the first of them ends to where the log does. Whoever has a batch already lets it pass. */
+  #appendQueues(): void {
+    const { log } = this.#parts;
     let from = log.appliedIndex + 1;
     for (const queue of this.#queues.values()) from = Math.min(from, queue.lastIndex + 1);
-    const step = (first: LogIndex): void => {
-      // In one turn the last batch is applied and found here, so nothing can come between.
-      if (first > log.appliedIndex) {
+    this.#scan(
+      Math.max(from, log.firstIndex) as LogIndex,
+      (entry) => this.#offer(entry),
+      () => {
         if (!this.#hasNewcomer) this.#finishQueues();
         this.#next();
-        return;
-      }
-      this.#read(first, (entries) => {
-        for (const entry of entries) this.#offer(entry);
-        step((first + entries.length) as LogIndex);
-      });
-    };
-    step(from as LogIndex);
+      },
+    );
+  }
+
+  /** @param done in the turn in which the last entry was applied and found here, so that nothing can come between. */
+  #scan(first: LogIndex, visit: (entry: Entry) => void, done: () => void): void {
+    if (first > this.#parts.log.appliedIndex) {
+      done();
+      return;
+    }
+    this.#read(first, (entries) => {
+      for (const entry of entries) visit(entry);
+      this.#scan(indexPlus(first, entries.length), visit, done);
+    });
+  }
+
+  #isBatchOf(id: number, entry: Entry): boolean {
+    return entry.kind === EntryKind.batch && this.#queues.has(id) && !this.#parts.log.isVoided(entry.index);
   }
 
   #offer(entry: Entry): void {
-    if (entry.kind !== EntryKind.batch) return;
     const queue = this.#queues.get(entryQueue(entry));
-    if (queue === undefined || entry.index <= queue.lastIndex || this.#parts.log.isVoided(entry.index))
-      return;
+    if (queue === undefined || entry.index <= queue.lastIndex || !this.#isBatchOf(queue.id, entry)) return;
     queue.append(
       queue.endOffset,
       batchFacts(entry, () => undefined),
@@ -172,12 +218,20 @@ export class Rebuilder {
         }
         step((first + entries.length) as LogIndex);
       });
-    step((after + 1) as LogIndex);
+    // What lay before the log's first entry nobody can be led to any more.
+    const first = Math.max(after + 1, this.#parts.log.firstIndex) as LogIndex;
+    if (first > last) fill(last);
+    else step(first);
   }
 
   /** Each piece in a turn of its own. */
   #read(first: LogIndex, then: (entries: readonly Entry[]) => void): void {
     this.#parts.log.read(first, (error, entries) => {
+      if (error !== null && first < this.#parts.log.firstIndex) {
+        // The log was trimmed under it.
+        this.#next();
+        return;
+      }
       if (error !== null) {
         this.#parts.onFailure(error);
         return;

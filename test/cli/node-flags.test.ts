@@ -38,12 +38,24 @@ describe('the options of a node', () => {
   });
 
   test('are what was said', async () => {
-    const said = ['--listen', '0.0.0.0:9', '--priority', '3', '--segment-mib', '0.5', '--cache-mib', '1'];
+    const said = [
+      '--listen',
+      '0.0.0.0:9',
+      '--priority',
+      '3',
+      '--segment-mib',
+      '0.5',
+      '--cache-mib',
+      '1',
+      '--snapshot-mib-per-s',
+      '2',
+    ];
     expect(await options(...NODE, ...said, '--unsafe-no-sync')).toMatchObject({
       listen: { host: '0.0.0.0', port: 9 },
       priority: 3,
       segmentBytes: 512 * 1024,
       cacheBytesMax: 1024 * 1024,
+      snapshotBytesPerSecondMax: 2 * 1024 * 1024,
       durability: 'unsafe-no-sync',
     });
   });

@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import type { NodeOptions } from '../../src/node/index.ts';
 import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
 import { SimulatedCluster } from '../../src/sim/simulated-cluster.ts';
-import { Driver } from './support/driver.ts';
+import { recordsOf, TopicsDriver } from './support/topics.ts';
 import { trimToCheckpoint } from './support/trimmed.ts';
 
 // A node that needs what the others do not keep any more gets a snapshot, and the log behind it.
 
 interface Bench {
   readonly cluster: SimulatedCluster;
-  readonly driver: Driver;
+  readonly driver: TopicsDriver;
   /** Down since the first ten records. */
   readonly behind: string;
   /** Those that do not keep what it lacks. */
@@ -20,7 +20,14 @@ interface Bench {
 
 /** Three nodes, one of which missed entries that the others have trimmed away. Those do not run. */
 function trimmedCluster(
-  options: { seed?: number; node?: Partial<NodeOptions>; producers?: number } = {},
+  options: {
+    seed?: number;
+    node?: Partial<NodeOptions>;
+    producers?: number;
+    /** More that the cluster is told, before and while the one is down. */
+    early?: (leader: string, driver: TopicsDriver) => void;
+    missed?: (leader: string, driver: TopicsDriver) => void;
+  } = {},
 ): Bench {
   const cluster = new SimulatedCluster({
     seed: options.seed ?? 5,
@@ -29,11 +36,13 @@ function trimmedCluster(
   });
   cluster.startAll();
   const leader = cluster.runUntilLeader();
-  const driver = new Driver(cluster);
+  const driver = new TopicsDriver(cluster);
+  options.early?.(leader, driver);
   for (let at = 0; at < 10; at += 1) driver.append(leader, [`early ${at}`]);
   const behind = cluster.followers()[0] as string;
   cluster.clock.advanceBy(500);
   cluster.kill(behind);
+  options.missed?.(leader, driver);
   for (let at = 0; at < (options.producers ?? 0); at += 1) driver.openProducer(leader);
   for (let at = 0; at < 60; at += 1) driver.append(leader, [`trimmed ${at}`]);
   cluster.clock.advanceBy(500);
@@ -113,9 +122,7 @@ describe('a node that needs what the others do not keep', () => {
     cluster.start(behind);
     cluster.clock.runUntil(() => caughtUp(bench, leader), 10_000);
     cluster.clock.advanceBy(500);
-    const { error } = driver.settle<unknown>((done) =>
-      driver.to(leader).transfer(behind as never, done as never),
-    );
+    const { error } = driver.settle<unknown>((done) => driver.to(leader).transfer(behind as never, done));
     expect(error).toBeNull();
     expect(cluster.runUntilLeader()).toBe(behind);
     expect(driver.append(behind, ['from the new leader']).value).not.toBeNull();
@@ -209,6 +216,41 @@ describe('a node that needs what the others do not keep', () => {
     cluster.kill(behind);
     cluster.start(behind);
     expect(cluster.status(behind).clusterId).toBe(cluster.status(leader).clusterId);
+  });
+
+  test('serves the queues of topics from where the log begins', () => {
+    const bench = trimmedCluster({
+      early: (leader, driver) => {
+        driver.createTopic(leader, 'orders', 2);
+        for (let at = 0; at < 5; at += 1) driver.produce(leader, 1, [`early ${at}`]);
+        driver.produce(leader, 2, ['only one']);
+      },
+      missed: (leader, driver) => {
+        for (let at = 0; at < 7; at += 1) driver.produce(leader, 1, [`missed ${at}`]);
+      },
+    });
+    const { cluster, driver, behind } = bench;
+    const leader = startOthers(bench);
+    for (let at = 0; at < 4; at += 1) driver.produce(leader, 1, [{ text: `late ${at}`, key: 'k' }]);
+    cluster.start(behind);
+    expect(cluster.clock.runUntil(() => caughtUp(bench, leader), 10_000)).toBe(true);
+    for (const restart of [false, true]) {
+      if (restart) {
+        cluster.shutDown(behind, 100);
+        cluster.clock.runUntil(() => !cluster.isRunning(behind), 3000);
+        cluster.start(behind);
+        cluster.clock.runUntil(() => caughtUp(bench, leader), 10_000);
+      }
+      for (const id of [behind, leader]) {
+        const expired = driver.fetch(id, { queue: 1, offset: 11, consistency: 'committed' });
+        expect(expired.error).toMatchObject({ code: 'OFFSET_EXPIRED', firstIndex: 12, lastIndex: 16 });
+        const { value } = driver.fetch(id, { queue: 1, offset: 12, consistency: 'committed' });
+        expect(
+          value === null ? [] : recordsOf(value, 12).map(({ offset, text }) => `${offset} ${text}`),
+        ).toEqual(['12 late 0', '13 late 1', '14 late 2', '15 late 3']);
+      }
+    }
+    expect(cluster.fatal(behind)).toBeNull();
   });
 
   test('starts from it again, also after a power cut', () => {

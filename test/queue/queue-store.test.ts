@@ -338,3 +338,85 @@ describe('keys', () => {
     expect(bench.reads).toBe(0);
   });
 });
+
+describe('behind a snapshot', () => {
+  /** Two queues in files up to 100 batches each; then 50 more in the second one, of which only the snapshot knows. */
+  function behind(): Bench {
+    const bench = new Bench();
+    bench.open();
+    for (let at = 0; at < 100; at += 1) {
+      bench.append(1, records(2));
+      bench.append(2, [{ key: `early ${at % 7}` }]);
+    }
+    bench.checkpoint();
+    bench.settle();
+    bench.close();
+    // The node is down; the others go on.
+    const others = bench.withoutStore(() => {
+      for (let at = 0; at < 50; at += 1) bench.append(2, [{ key: `missed ${at % 3}` }]);
+      bench.append(3, records(4));
+    });
+    bench.takeSnapshot();
+    expect(others).toBe(51);
+    return bench;
+  }
+
+  test('a queue begins where the snapshot ends, and what the files had all of stays', () => {
+    const bench = behind();
+    bench.open();
+    bench.settle();
+    expect([1, 2, 3].map((queue) => bench.store.firstOffset(queue))).toEqual([0, 150, 4]);
+    bench.verify();
+    for (let at = 0; at < 30; at += 1) bench.append(1 + (at % 3), [{ key: `late ${at % 5}` }]);
+    bench.verify();
+    expect(bench.readUnits(2, 149)).toEqual([]);
+    expect(bench.readUnits(2, 150)).toHaveLength(10);
+  });
+
+  test('it is whole at the next start, and need not be made again', () => {
+    const bench = behind();
+    bench.open();
+    bench.settle();
+    for (let at = 0; at < 30; at += 1) bench.append(1 + (at % 3), [{ key: `late ${at % 5}` }]);
+    bench.checkpoint();
+    bench.settle();
+    for (let at = 0; at < 6; at += 1) bench.append(2, records(1));
+    const { reads } = bench;
+    bench.reopen();
+    expect(bench.reads).toBe(reads);
+    bench.verify();
+  });
+
+  test('a crash before the next checkpoint changes nothing', () => {
+    for (const survival of ['none', 'some', 'all'] as const) {
+      const bench = behind();
+      bench.open();
+      bench.settle();
+      // Enough for files to be written.
+      for (let at = 0; at < 400; at += 1) bench.append(2, records(1));
+      bench.settle();
+      bench.disk.powerCut(survival);
+      bench.open();
+      bench.settle();
+      bench.verify();
+      expect(bench.store.firstOffset(2)).toBe(150);
+    }
+  });
+
+  test('what is lost is made again as far as the log goes back', () => {
+    const bench = behind();
+    bench.open();
+    bench.settle();
+    for (let at = 0; at < 60; at += 1) bench.append(1 + (at % 3), [{ key: `late ${at % 5}` }]);
+    bench.append(2, records(9), { isVoided: true });
+    bench.checkpoint();
+    bench.settle();
+    bench.close();
+    for (const name of bench.files()) bench.disk.unlinkSync(`${FOLDER}/${name}`);
+    bench.open();
+    bench.settle();
+    // Also of the queue that had all its units: the batches of those are gone with the log.
+    expect([1, 2, 3].map((queue) => bench.store.firstOffset(queue))).toEqual([200, 150, 4]);
+    bench.verify();
+  });
+});

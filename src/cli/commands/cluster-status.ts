@@ -3,6 +3,7 @@ import { SURVEY_TIMEOUT, noneAnswers, sourcesOf, survey } from '../cluster-clien
 import type { Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { writeAnswer } from '../output.ts';
+import { snapshotOf, snapshotText } from '../snapshot-text.ts';
 
 /** One row of `cluster status`: a node as it describes itself, or null where it did not answer. */
 interface NodeRow {
@@ -93,6 +94,11 @@ function warningsOf(status: ClusterStatus, rows: readonly NodeRow[]): string[] {
     const group = node?.groups[0];
     if (node !== null && group !== undefined && !group.eligible)
       warnings.push(`${node.nodeId} neither votes nor leads: ${group.ineligibleWhy ?? '?'}`);
+    const snapshot = node === null ? null : snapshotOf(node);
+    if (node !== null && snapshot !== null)
+      warnings.push(
+        `${node.nodeId} is ${snapshotText(snapshot)}: the others keep nothing before index ${snapshot.index}`,
+      );
   }
   return warnings;
 }

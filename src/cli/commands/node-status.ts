@@ -5,6 +5,7 @@ import type { Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { dateTimeOf } from '../log-line.ts';
 import { writeAnswer } from '../output.ts';
+import { snapshotText } from '../snapshot-text.ts';
 
 export const nodeStatus: Command = {
   path: 'node status',
@@ -58,6 +59,10 @@ function tableOf(status: NodeStatus): string[][] {
     ['loop', loopDelayMs === null ? '?' : `up to ${loopDelayMs.toFixed(1)} ms late`],
     ['disk', status.disk === null ? '?' : `${status.disk.freeBytes} of ${status.disk.totalBytes} bytes free`],
     ['faults', faultsOf(status)],
+    ...status.snapshots.map((snapshot): [string, string] => [
+      'snapshot',
+      `${snapshotText(snapshot)} (at index ${snapshot.index}, ${snapshot.direction === 'in' ? 'from' : 'to'} ${snapshot.peer})`,
+    ]),
     ...(group?.progress ?? []).map((follower): [string, string] => [
       `to ${follower.id}`,
       `${follower.state}, match ${follower.matchIndex}, in flight ${follower.inflightMessages}, round trip ${follower.roundTripMs?.toFixed(2) ?? '?'} ms`,

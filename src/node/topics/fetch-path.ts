@@ -155,12 +155,12 @@ export class FetchPath {
       );
       return;
     }
-    if (offset < queue.firstOffset) {
-      waiter.failed(requestId, outside('OFFSET_EXPIRED', offset, queue));
+    if (offset < this.#firstOffset(queue)) {
+      waiter.failed(requestId, outside('OFFSET_EXPIRED', offset, queue, this.#firstOffset(queue)));
       return;
     }
     if (offset > queue.endOffset && request.consistency === 'linearizable') {
-      waiter.failed(requestId, outside('OFFSET_OUT_OF_RANGE', offset, queue));
+      waiter.failed(requestId, outside('OFFSET_OUT_OF_RANGE', offset, queue, this.#firstOffset(queue)));
       return;
     }
     // A node that is behind has not heard of the offset yet.
@@ -178,6 +178,10 @@ export class FetchPath {
     // A topic that was deleted meanwhile.
     if (units.length === 0) {
       this.#serve(fetching);
+      return;
+    }
+    if ((units[0]?.index ?? 0) < this.#parts.log.firstIndex) {
+      this.#expire(fetching);
       return;
     }
     const bytesMax = Math.min(request.bytesMax, ANSWER_BYTES_MAX);
@@ -208,6 +212,21 @@ export class FetchPath {
       if (last !== undefined) fetching.offset = unitEnd(last);
       this.#parts.queues.remember(request.queue, fetching.offset, first + taken);
       this.#goOn(fetching, isFull, first + taken);
+    });
+  }
+
+  /** The queue knows of batches that have gone with the beginning of the log. */
+  #expire(fetching: Fetching): void {
+    const { machine, queues, log } = this.#parts;
+    const { waiter, requestId, request, offset } = fetching;
+    queues.find(request.queue, 'index', log.firstIndex, (error, unit) => {
+      const queue = machine.queue(request.queue);
+      if (error !== null) this.#fail(fetching, error);
+      else if (queue === null) this.#serve(fetching);
+      else {
+        const firstOffset = unit?.baseOffset ?? queue.endOffset;
+        waiter.failed(requestId, outside('OFFSET_EXPIRED', offset, queue, firstOffset));
+      }
     });
   }
 
@@ -277,12 +296,17 @@ export class FetchPath {
     fetching.bytes += unit.entryBytes;
   }
 
-  #answer(fetching: Fetching, { id, firstOffset, endOffset }: Queue): void {
+  /** A node that began with a snapshot has less than the others, until retention takes it from them too. */
+  #firstOffset({ id, firstOffset }: Queue): number {
+    return Math.max(firstOffset, this.#parts.queues.firstOffset(id));
+  }
+
+  #answer(fetching: Fetching, queue: Queue): void {
     this.#served += 1;
     fetching.waiter.fetched(fetching.requestId, {
-      queue: id,
-      firstOffset,
-      endOffset,
+      queue: queue.id,
+      firstOffset: this.#firstOffset(queue),
+      endOffset: queue.endOffset,
       nextOffset: fetching.offset,
       batches: fetching.batches,
     });
@@ -337,7 +361,8 @@ function countFrom(unit: Unit, offset: number): number {
 function outside(
   code: 'OFFSET_EXPIRED' | 'OFFSET_OUT_OF_RANGE',
   offset: number,
-  { id, topic, ordinal, firstOffset, endOffset }: Queue,
+  { id, topic, ordinal, endOffset }: Queue,
+  firstOffset: number,
 ): ErrorInfo {
   const what = code === 'OFFSET_EXPIRED' ? 'is not kept any more' : 'is beyond the end';
   const where = `queue ${id} (${topic.name}, ${ordinal}) holds ${firstOffset} to ${endOffset}`;

@@ -30,7 +30,15 @@ export function findByKey(
 
   const look = (place: KeyPlace, then: () => void): void => {
     const queue = machine.queue(place.queue);
-    if (queue === null || queue.topic !== topic || seen.has(place.index) || machine.isVoided(place.index)) {
+    // A key that was found may be of a batch that has gone with the beginning of the log.
+    const isGone = place.index < log.firstIndex;
+    if (
+      isGone ||
+      queue === null ||
+      queue.topic !== topic ||
+      seen.has(place.index) ||
+      machine.isVoided(place.index)
+    ) {
       then();
       return;
     }

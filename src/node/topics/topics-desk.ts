@@ -167,6 +167,9 @@ function openQueues(parts: TopicsDeskParts): QueueStore {
       get appliedIndex(): LogIndex {
         return machine.appliedIndex;
       },
+      get firstIndex(): LogIndex {
+        return core.firstIndex;
+      },
       read: (first, done) => {
         // What is applied and not durable here yet is in the cache, and nowhere else.
         const applied = machine.appliedIndex;

@@ -50,6 +50,7 @@ export class Bench implements LogSource {
   #queues = new Map<number, QueueState>();
   #checkpoint: Model = { index: 0 as LogIndex, queues: [] };
   #applied = 0;
+  #isAway = false;
   #store: QueueStore | null = null;
   readonly #options: {
     readonly filesOpenMax?: number;
@@ -87,12 +88,14 @@ export class Bench implements LogSource {
 
   // The log.
 
+  firstIndex: LogIndex = 1 as LogIndex;
+
   get appliedIndex(): LogIndex {
     return this.#applied as LogIndex;
   }
 
   read(first: LogIndex, done: (error: Error | null, entries: readonly Entry[]) => void): void {
-    assert(first >= 1 && first <= this.#applied, () => `read at ${first} of ${this.#applied}`);
+    assert(first >= this.firstIndex && first <= this.#applied, () => `read at ${first} of ${this.#applied}`);
     this.reads += 1;
     done(null, this.#log.slice(first - 1, Math.min(this.#applied, first - 1 + this.#piece)));
   }
@@ -194,6 +197,21 @@ export class Bench implements LogSource {
     });
   }
 
+  /** Appends what only other nodes see. @returns how many entries. */
+  withoutStore(append: () => void): number {
+    const before = this.#applied;
+    this.#isAway = true;
+    append();
+    this.#isAway = false;
+    return this.#applied - before;
+  }
+
+  /** The next start is one from a snapshot of this moment, with a log that begins behind it. */
+  takeSnapshot(): void {
+    this.#checkpoint = { index: this.appliedIndex, queues: [...this.#queues.values()] };
+    this.firstIndex = (this.#applied + 1) as LogIndex;
+  }
+
   get checkpointIndex(): number {
     return this.#checkpoint.index;
   }
@@ -246,7 +264,10 @@ export class Bench implements LogSource {
       ),
     );
     const indexes = [...new Set(found.map(({ index }) => index as number))];
-    return indexes.filter((index) => this.#meaning.get(index as LogIndex)?.keys.includes(key) ?? false);
+    return indexes.filter(
+      (index) =>
+        index >= this.firstIndex && (this.#meaning.get(index as LogIndex)?.keys.includes(key) ?? false),
+    );
   }
 
   /** Everything is there, in every way it can be asked for. */
@@ -254,10 +275,15 @@ export class Bench implements LogSource {
     this.settle();
     expect(this.failures).toEqual([]);
     expect(this.store.isWhole).toBe(true);
-    for (const [queue, { firstOffset, endOffset }] of this.#queues) {
-      const expected = this.accepted
-        .filter((batch) => batch.queue === queue && unitEnd(batch.unit) > firstOffset)
-        .map(({ unit }) => unit);
+    for (const [queue, { firstOffset: raisedTo, endOffset }] of this.#queues) {
+      const firstOffset = Math.max(raisedTo, this.store.firstOffset(queue));
+      const batches = this.accepted.filter(
+        (batch) => batch.queue === queue && unitEnd(batch.unit) > firstOffset,
+      );
+      // A queue that began anew counts its bytes from there.
+      const began = this.firstIndex > 1 && this.store.firstOffset(queue) > 0;
+      const bytesBefore = began ? (batches[0]?.unit.bytesBefore ?? 0) : 0;
+      const expected = batches.map(({ unit }) => ({ ...unit, bytesBefore: unit.bytesBefore - bytesBefore }));
       const seen: Unit[] = [];
       for (let offset = firstOffset; offset < endOffset; ) {
         const units = this.readUnits(queue, offset);
@@ -271,7 +297,7 @@ export class Bench implements LogSource {
     const keys = new Set(this.accepted.flatMap((batch) => batch.keys));
     for (const key of keys) {
       const expected = this.accepted
-        .filter((batch) => batch.keys.includes(key))
+        .filter((batch) => batch.keys.includes(key) && batch.entry.index >= this.firstIndex)
         .map(({ entry }) => entry.index);
       expect(this.lookup(key), key).toEqual(expected.reverse());
     }
@@ -314,7 +340,7 @@ export class Bench implements LogSource {
     const { queue, unit } = accepted;
     const firstOffset = this.#queues.get(queue)?.firstOffset ?? 0;
     this.#queues.set(queue, { queue, firstOffset, endOffset: unitEnd(unit) });
-    this.store.append(accepted.entry, unit.baseOffset);
+    if (!this.#isAway) this.store.append(accepted.entry, unit.baseOffset);
   }
 }
 

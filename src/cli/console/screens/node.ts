@@ -1,5 +1,6 @@
 import { describeFault } from '../../../node/index.ts';
 import { dateTimeOf } from '../../log-line.ts';
+import { snapshotText } from '../../snapshot-text.ts';
 import { groupOf, lagOf, type ConsoleModel, type ConsoleNode } from '../model.ts';
 import { bytes, count, millis, span } from '../numbers.ts';
 import { panel } from '../panel.ts';
@@ -106,6 +107,14 @@ function factsOf(node: ConsoleNode, model: ConsoleModel, glyphs: Glyphs): Line[]
       'process',
       segment(
         `version ${status.version}, up ${span(model.nowMs - status.startedAtMs)}, ${status.durability}, ${node.isManaged ? 'started from here' : 'not started from here'}`,
+      ),
+    ),
+    ...status.snapshots.map((snapshot) =>
+      fact(
+        'snapshot',
+        segment(
+          `${snapshotText(snapshot)} of ${bytes(snapshot.bytes)}, ${snapshot.direction === 'in' ? 'from' : 'to'} ${snapshot.peer}, at index ${count(snapshot.index)}`,
+        ),
       ),
     ),
     fact('faults', ...faultsOf(status.allowsFaults, faults)),

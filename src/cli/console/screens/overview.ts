@@ -1,5 +1,6 @@
 import { DISK_SHARE_MAX, LAG_ENTRIES_MAX, usedShare } from '../../health.ts';
 import { groupOf, lagOf, type ClusterEvent, type ConsoleModel, type ConsoleNode } from '../model.ts';
+import { shareDone, snapshotFor } from '../../snapshot-text.ts';
 import { count, millis, span } from '../numbers.ts';
 import { beside, panel, sparkline, table, type Column } from '../panel.ts';
 import { line, padEnd, padStart, segment, widthOf, type Line, type Segment } from '../text.ts';
@@ -178,6 +179,7 @@ function wideFlow(canvas: Canvas, height: number): Line[] {
 /** How far each log is behind the leader's, as bars of the last thousand entries. */
 function replication({ model, glyphs }: Canvas, columns: number, height: number): Line[] {
   const { leader } = model;
+  const sent = leader?.status?.snapshots ?? [];
   const group = leader === null ? null : groupOf(leader);
   const nameWidth = Math.max(2, ...model.nodes.map(({ name }) => widthOf(name)));
   const room = Math.max(4, columns - nameWidth - 32);
@@ -190,7 +192,9 @@ function replication({ model, glyphs }: Canvas, columns: number, height: number)
     }
     const behind = Math.max(0, group.lastIndex - match);
     const full = Math.max(0, Math.round(room * (1 - Math.min(1, behind / 1000))));
-    const state = isLeader ? 'durable' : `${progress?.state ?? '?'} ${progress?.inflightMessages ?? '?'}`;
+    const snapshot = progress === undefined ? null : snapshotFor(sent, progress.id);
+    const following = snapshot === null ? (progress?.inflightMessages ?? '?') : shareDone(snapshot);
+    const state = isLeader ? 'durable' : `${progress?.state ?? '?'} ${following}`;
     return line(
       ' ',
       segment(padEnd(node.name, nameWidth)),
