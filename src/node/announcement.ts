@@ -1,4 +1,4 @@
-import { NO_INDEX, type NodeId } from '../base/units.ts';
+import { NO_INDEX, type LogIndex, type NodeId } from '../base/units.ts';
 import type { NodeEvent } from '../wire/watch-schema.ts';
 import type { Storage } from './storage.ts';
 
@@ -10,8 +10,8 @@ export function announceStart(id: NodeId, storage: Storage, event: Announce): vo
   event(
     'info',
     'started',
-    recovered.lastIndex === NO_INDEX
-      ? `${id} starts with an empty log (incarnation ${identity.incarnation})`
+    recovered.lastIndex < recovered.firstIndex
+      ? `${id} starts with an empty log${behind(recovered.lastIndex)} (incarnation ${identity.incarnation})`
       : `${id} starts with entries ${recovered.firstIndex} to ${recovered.lastIndex}, term ${recovered.hardState.term}, checkpoint at ${storage.checkpointIndex}`,
     { lastIndex: recovered.lastIndex, term: recovered.hardState.term },
   );
@@ -29,4 +29,8 @@ export function announceStart(id: NodeId, storage: Storage, event: Announce): vo
       {},
     );
   }
+}
+
+function behind(lastIndex: LogIndex): string {
+  return lastIndex === NO_INDEX ? '' : ` behind index ${lastIndex}`;
 }

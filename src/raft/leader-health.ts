@@ -9,7 +9,8 @@ import type { Replication } from './replication.ts';
  * - CheckQuorum (dissertation 6.2): a leader that hears no majority for an election timeout may have been replaced
  *   without knowing it, and its clients should look elsewhere.
  * - Its commit index stands still though entries wait, while heartbeats are answered: the bulk lanes may be dead where
- *   the control lanes live. They are dialled anew once; if that did not help, somebody else should try.
+ *   the control lanes live. They are dialled anew once; if that did not help, somebody else should try. Nobody else could
+ *   do better while a voter is on its way through a snapshot.
  */
 export class LeaderHealth {
   readonly #state: CoreState;
@@ -30,7 +31,7 @@ export class LeaderHealth {
     const { log, membership, options } = this.#state;
     // Alone, it waits for its own disk: nobody else could do better.
     const waits = log.lastIndex > log.commitIndex && membership.voters.length > 1;
-    this.#stalledTicks = waits ? this.#stalledTicks + 1 : 0;
+    this.#stalledTicks = waits && !this.#awaitsSnapshot ? this.#stalledTicks + 1 : 0;
     if (this.#stalledTicks >= 2 * options.electionTimeoutTicksMax) {
       mark('raft.stalled-step-down');
       return `commit index ${log.commitIndex} stood still for ${this.#stalledTicks} ticks with ${log.lastIndex - log.commitIndex} entries waiting`;
@@ -38,6 +39,17 @@ export class LeaderHealth {
     const why = this.#checkQuorum();
     if (why === null && this.#stalledTicks === options.electionTimeoutTicksMax) this.#resetLanes();
     return why;
+  }
+
+  /** Not for ever: a snapshot that does not get on counts as nothing. */
+  get #awaitsSnapshot(): boolean {
+    const { membership, options } = this.#state;
+    return this.#replication.peers.some(
+      (peer) =>
+        peer.state === 'snapshot' &&
+        membership.counts(peer.id) &&
+        peer.isActive(options.electionTimeoutTicksMax),
+    );
   }
 
   #checkQuorum(): string | null {

@@ -111,6 +111,9 @@ export class Replication {
   probe(peer: Progress, why: string): void {
     const told = peer.state === 'probe';
     peer.becomeProbe();
+    // Of one that has acknowledged nothing yet the end of the log is as good a guess as at the beginning of the term, and
+    // its answer says where to go on; from the beginning of the log it would be sent all that it has.
+    if (peer.matchIndex === 0) peer.nextIndex = this.#state.log.lastIndex + 1;
     if (!told) this.#tell(peer, why);
   }
 

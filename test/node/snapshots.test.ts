@@ -51,7 +51,13 @@ function trimmedCluster(
   for (const id of others) {
     cluster.shutDown(id, 100);
     if (!cluster.clock.runUntil(() => !cluster.isRunning(id), 3000)) throw new Error(`${id} does not stop`);
-    base = trimToCheckpoint(cluster, id);
+    let isTrimmed = false;
+    trimToCheckpoint({ disk: cluster.disk(id), clock: cluster.clock, directory: '/data', id }, (index) => {
+      base = index;
+      isTrimmed = true;
+    });
+    cluster.clock.runUntil(() => isTrimmed, 1000);
+    cluster.disk(id).kill();
   }
   return { cluster, driver, behind, others, base };
 }
@@ -107,6 +113,7 @@ describe('a node that needs what the others do not keep', () => {
     cluster.start(behind);
     expect(cluster.clock.runUntil(() => caughtUp(bench, leader), 10_000)).toBe(true);
     expect(cluster.group(behind).firstIndex).toBe(base + 1);
+    cluster.clock.advanceBy(400);
     expect(codes(cluster, leader)).toContain('snapshot-sent');
     const told = codes(cluster, behind).filter((code) => code.startsWith('snapshot-'));
     expect(told).toEqual(['snapshot-receiving', 'snapshot-received', 'snapshot-installed']);
@@ -174,6 +181,7 @@ describe('a node that needs what the others do not keep', () => {
     cluster.network.heal(behind, leader);
     expect(receivedBytes(bench)).toBe(before);
     expect(cluster.clock.runUntil(() => caughtUp(bench, leader), 20_000)).toBe(true);
+    cluster.clock.advanceBy(400);
     const { bytes } = (cluster.events(leader).find(({ code }) => code === 'snapshot-sent')?.fields ?? {}) as {
       bytes: number;
     };

@@ -3,7 +3,7 @@ import type { InstallSnapshot, InstallSnapshotResponse, SnapshotId } from '../..
 import { entryTime, type Entry } from '../../src/base/entry.ts';
 import { term, type NodeId } from '../../src/base/units.ts';
 import { becomeLeader } from './support/campaigns.ts';
-import { logOf, n1, n2, n3 } from './support/logs.ts';
+import { draft, logOf, n1, n2, n3 } from './support/logs.ts';
 import {
   appendEntries,
   appendResponse,
@@ -242,7 +242,9 @@ describe('the leader', () => {
     expect(wanted).toHaveLength(1);
     leader.tick(5);
     const [beat] = ofType('Heartbeat', leader.settle()).filter((message) => message.to === n2);
-    leader.hear(heartbeatResponse(n2, n1, 3, beat?.round ?? 0));
+    const [probe] = ofType('AppendEntries', leader.hear(heartbeatResponse(n2, n1, 3, beat?.round ?? 0)));
+    expect(probe).toMatchObject({ to: n2, prevIndex: 7 });
+    leader.hear(appendResponse(n2, n1, 3, 0, rejection(7, 0, 2, 1)));
     expect(wanted).toHaveLength(2);
   });
 
@@ -253,7 +255,34 @@ describe('the leader', () => {
     expect(wanted).toHaveLength(1);
     leader.core.peerReachable(n2, 'bulk', true);
     leader.settle();
+    leader.hear(appendResponse(n2, n1, 3, 0, rejection(7, 0, 2, 1)));
     expect(wanted).toHaveLength(2);
+  });
+
+  test('asks one that never acknowledged anything, when its lane is new, whether it has all of the log', () => {
+    const { leader, wanted } = leaderOfTrimmedLog();
+    leader.core.peerReachable(n2, 'bulk', true);
+    expect(oneOf('AppendEntries', leader.settle())).toMatchObject({ to: n2, prevIndex: 7 });
+    leader.hear(appendResponse(n2, n1, 3, 7));
+    expect(stateOf(leader, n2)).toBe('replicate');
+    expect(wanted).toHaveLength(1);
+  });
+
+  test('stays in office though nothing commits, as long as the voter that it needs gets on with its snapshot', () => {
+    const { leader } = leaderOfTrimmedLog();
+    leader.core.propose([draft('waits for n2, for n3 is gone')]);
+    const beat = (): void => {
+      leader.tick(5);
+      for (const { to, round } of ofType('Heartbeat', leader.settle()))
+        if (to === n2) leader.hear(heartbeatResponse(n2, n1, 3, round));
+    };
+    for (let offset = 10; offset < 400; offset += 10) {
+      leader.hear(answer(n2, n1, 3, snapshotAt(4), offset));
+      beat();
+      expect(leader.core.role).toBe('leader');
+    }
+    for (let round = 0; round < 13; round += 1) beat();
+    expect(leader.core.role).toBe('follower');
   });
 
   test('of an older term steps down by the answer', () => {

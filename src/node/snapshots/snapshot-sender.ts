@@ -132,13 +132,7 @@ export class SnapshotSender {
     if (transfer === undefined || !isSame(transfer.file.id, snapshot)) return;
     transfer.lastHeardMs = this.#parts.clock.monotonicMs();
     if (installed) {
-      const { lastIncludedIndex: index, bytes } = snapshot;
-      this.#parts.event('info', 'snapshot-sent', `${from} has the snapshot at index ${index}`, {
-        peer: from,
-        index,
-        bytes,
-      });
-      this.#end(transfer);
+      this.#done(transfer);
       return;
     }
     // It has less than before if it was started again, and not more than before if what was sent is lost.
@@ -249,11 +243,31 @@ export class SnapshotSender {
       offset,
       data,
     });
-    if (!isWanted) {
-      mark('node.snapshot-abandoned');
-      this.#end(transfer);
-    }
+    if (!isWanted) this.#unwanted(transfer);
     return isWanted;
+  }
+
+  /** It may be there, and what the follower says of its log was heard before what it says of the snapshot. */
+  #unwanted(transfer: Transfer): void {
+    const { progress } = this.#parts.core.status();
+    const matchIndex = progress.find(({ id }) => id === transfer.wanted.to)?.matchIndex ?? 0;
+    if (matchIndex >= transfer.file.id.lastIncludedIndex) {
+      this.#done(transfer);
+      return;
+    }
+    mark('node.snapshot-abandoned');
+    this.#end(transfer);
+  }
+
+  #done(transfer: Transfer): void {
+    const { lastIncludedIndex: index, bytes } = transfer.file.id;
+    const peer = transfer.wanted.to;
+    this.#parts.event('info', 'snapshot-sent', `${peer} has the snapshot at index ${index}`, {
+      peer,
+      index,
+      bytes,
+    });
+    this.#end(transfer);
   }
 
   #fail(transfer: Transfer, why: string): void {

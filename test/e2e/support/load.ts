@@ -67,10 +67,10 @@ export class Writer {
 }
 
 /** Every record in the log with its index, read to the end of what is committed. */
-export async function readAll(endpoints: string): Promise<{ payload: string; index: number }[]> {
+export async function readAll(endpoints: string, from = 1): Promise<{ payload: string; index: number }[]> {
   const client = await connect({ endpoints: endpoints.split(',') });
   const records: { payload: string; index: number }[] = [];
-  for await (const record of client.read({ from: 1 })) {
+  for await (const record of client.read({ from })) {
     records.push({ payload: new TextDecoder().decode(record.data), index: record.index });
   }
   await client.close();
