@@ -71,6 +71,7 @@ export function asCliError(error: unknown): CliError | null {
 /** Not listed: what the operator gave cannot be used (2). */
 const NODE_EXIT_CODES: Partial<Record<NodeError['code'], ExitCode>> = {
   LOG_ROT: ExitCode.refused,
+  CLUSTER_REPLACED: ExitCode.refused,
   DISK_FAILED: ExitCode.internal,
   DISK_FULL: ExitCode.notNow,
   UNKNOWN_ENTRY: ExitCode.internal,
@@ -97,6 +98,7 @@ function clientExitCode(error: DledgerError): ExitCode {
     case 'UNREACHABLE':
       return ExitCode.unreachable;
     case 'WRONG_CLUSTER':
+    case 'CLUSTER_REPLACED':
     case 'UNAUTHORIZED':
     case 'UNSUPPORTED_VERSION':
       return ExitCode.unreachable;

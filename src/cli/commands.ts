@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { append } from './commands/append.ts';
 import { clusterDoctor } from './commands/cluster-doctor.ts';
 import { clusterEvents } from './commands/cluster-events.ts';
+import { clusterForceRecover } from './commands/cluster-force-recover.ts';
 import { clusterHealth } from './commands/cluster-health.ts';
 import { clusterMembers } from './commands/cluster-members.ts';
 import { clusterStatus } from './commands/cluster-status.ts';
@@ -56,6 +57,7 @@ export const COMMANDS: readonly Command[] = [
   clusterDoctor,
   clusterTransferLeader,
   clusterStepDown,
+  clusterForceRecover,
   nodeStatus,
   nodePause,
   nodeResume,

@@ -6,6 +6,7 @@ export type NodeErrorCode =
   | 'DATA_UNUSABLE'
   | 'DATA_OF_ANOTHER_NODE'
   | 'DATA_OF_ANOTHER_CLUSTER'
+  | 'CLUSTER_REPLACED'
   | 'DATA_VERSION'
   | 'DATA_NOT_OURS'
   | 'LOG_ROT'

@@ -82,6 +82,13 @@ export function turnedAway(by: NodeId, error: ErrorInfo): NodeError {
       'check --peers and --data: they belong to different clusters',
     );
   }
+  if (error.code === 'CLUSTER_REPLACED') {
+    return new NodeError(
+      'CLUSTER_REPLACED',
+      `${by} refuses this node: ${error.message}`,
+      'keep the directory: `dledger log export` reads what only it has. To take part, start this node with an empty one',
+    );
+  }
   return new NodeError(
     'DUPLICATE_NODE',
     `${by} refuses this node: ${error.message}`,

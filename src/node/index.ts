@@ -1,5 +1,13 @@
 export { NodeError, type NodeErrorCode } from './errors.ts';
 export { describeFault } from './fault-board.ts';
+export {
+  forceRecover,
+  surveySurvivor,
+  type NewMember,
+  type Recovery,
+  type RecoveryPorts,
+  type Survivor,
+} from './force-recovery.ts';
 export type { NodeEvent } from '../wire/watch-schema.ts';
 export type { DledgerNode, NodeHandlers, NodePorts } from './node-interface.ts';
 export { startNode } from './start-node.ts';

@@ -259,7 +259,7 @@ export class Node implements DledgerNode {
     return buildStatus({
       options: this.#options,
       core: this.#core.status(),
-      clusterId: this.#configuration?.value.clusterId ?? this.#storage.identity.clusterId,
+      clusterId: this.#clusterId(),
       incarnation: this.#storage.identity.incarnation,
       bootId: this.#bootId,
       startedAtMs: this.#startedAtMs,
@@ -377,6 +377,7 @@ export class Node implements DledgerNode {
       hello: (lane) => this.#introduction.helloAsPeer(lane),
       configuration: () => this.#configuration?.value ?? null,
       clusterId: () => this.#clusterId(),
+      replacedClusters: () => this.#storage.identity.replaces,
       identified: (id, incarnation, priority) => this.#core.peerIdentified(id, incarnation, priority),
       clusterHeard: () => this.#core.clusterHeard(),
       reachable: (id, lane, up) => {
@@ -403,9 +404,15 @@ export class Node implements DledgerNode {
         this.#core.leaderGone(id);
       },
       message: (message) => this.#core.step(message),
-      turnedAway: (by, error) => this.#fail(turnedAway(by, error)),
+      turnedAway: (by, error) => this.#onTurnedAway(by, error),
       notice: (code, text, fields) => this.#event('warn', code, text, fields),
     });
+  }
+
+  #onTurnedAway(by: NodeId, error: ErrorInfo): void {
+    // While somebody leads, this cluster lives, whatever was recovered elsewhere: that is for people to sort out.
+    if (error.code === 'CLUSTER_REPLACED' && this.#core.leader !== null) return;
+    this.#fail(turnedAway(by, error));
   }
 
   #makeFaults(): FaultBoard {
@@ -542,7 +549,14 @@ export class Node implements DledgerNode {
     for (const member of configuration.members) this.#peers.learn(member.id, hostPort(member.peerAddress));
   }
 
-  #rememberCluster(clusterId: string): void {
+  /**
+   * The first time that it learns of one, and for ever. A configuration from the beginning of the log may name a cluster
+   * that the leader's was recovered from: what the leader says of itself goes before it.
+   */
+  #rememberCluster(founded: string): void {
+    if (this.#storage.wal.identity.clusterId !== null) return;
+    const clusterId =
+      (this.#core.leader === null ? null : this.#peers.clusterOf(this.#core.leader)) ?? founded;
     try {
       this.#storage.foundCluster(clusterId);
     } catch (error) {
@@ -607,7 +621,7 @@ export class Node implements DledgerNode {
   // Identity.
 
   #clusterId(): string | null {
-    return this.#configuration?.value.clusterId ?? this.#storage.identity.clusterId;
+    return this.#storage.wal.identity.clusterId ?? this.#configuration?.value.clusterId ?? null;
   }
 
   // Beginning and end.

@@ -22,6 +22,8 @@ export interface PeersHandlers {
   /** The configuration that the log has committed; null before the cluster is founded. */
   configuration(): Configuration | null;
   clusterId(): string | null;
+  /** Those that the own cluster was recovered from. */
+  replacedClusters(): readonly string[];
   identified(id: NodeId, incarnation: Incarnation, priority: number): void;
   /** A peer says that it belongs to a cluster, and this node does not. */
   clusterHeard(): void;
@@ -44,6 +46,8 @@ interface Peer {
   answered: { readonly incarnation: Incarnation; readonly bootId: number } | null;
   /** The incarnation whose messages are believed. */
   known: Incarnation | null;
+  /** The cluster that it said it belongs to. */
+  clusterId: string | null;
   roundTripMs: number | null;
   /** In a row, and since when. */
   refusals: number;
@@ -100,6 +104,7 @@ export class Peers {
       answered: null,
       known: null,
       roundTripMs: null,
+      clusterId: null,
       refusals: 0,
       refusedSinceMs: 0,
       doubtedAtMs: Number.NEGATIVE_INFINITY,
@@ -182,6 +187,11 @@ export class Peers {
     this.#peer(id).links.bulk.reset();
   }
 
+  /** The cluster that a peer said it belongs to; null if it said nothing, or is no peer. */
+  clusterOf(id: NodeId): string | null {
+    return this.#peers.get(id)?.clusterId ?? null;
+  }
+
   roundTripMs(id: NodeId): number | null {
     return this.#peers.get(id)?.roundTripMs ?? null;
   }
@@ -213,6 +223,7 @@ export class Peers {
     const peer = this.#peer(hello.nodeId as NodeId);
     const incarnation = hello.incarnation;
     if (peer.known !== incarnation) this.#believe(peer, incarnation, hello.priority);
+    peer.clusterId = hello.clusterId;
     peer.inbound.add(connection);
     peer.links.control.hasten();
     peer.links.bulk.hasten();
@@ -280,6 +291,12 @@ export class Peers {
     const ours = this.#handlers.clusterId();
     if (ours === null && theirs !== null) this.#handlers.clusterHeard();
     if (ours === null || theirs === null || ours === theirs) return null;
+    if (this.#handlers.replacedClusters().includes(theirs)) {
+      return errorInfo(
+        'CLUSTER_REPLACED',
+        `cluster ${theirs} was recovered by force, without the caller, and is cluster ${ours} now`,
+      );
+    }
     return errorInfo(
       'WRONG_CLUSTER',
       `${this.#self} belongs to cluster ${ours}, the caller to cluster ${theirs}`,
@@ -321,6 +338,7 @@ export class Peers {
     }
     if (this.#faults.refuses(id)) return false;
     peer.refusals = 0;
+    peer.clusterId = ack.clusterId;
     const incarnation = ack.incarnation;
     peer.answered = { incarnation, bootId: ack.bootId };
     this.#believe(peer, incarnation, ack.priority);
@@ -350,6 +368,9 @@ export class Peers {
       peer: id,
       reason: error.code,
     });
+    if (error.code === 'CLUSTER_REPLACED') this.#handlers.turnedAway(id, error);
+    // Whoever was recovered by force meets members of what it was before.
+    if (error.code === 'WRONG_CLUSTER' && this.#handlers.replacedClusters().length > 0) return;
     const forWhatWeAre =
       error.code === 'DUPLICATE_NODE' || error.code === 'WRONG_CLUSTER' || error.code === 'WRONG_NODE';
     const isLasting = peer.refusals >= REFUSALS_FATAL && now - peer.refusedSinceMs >= REFUSALS_FATAL_MS;

@@ -87,7 +87,8 @@ function formatDirectory(
   { nodeId, group, clusterId }: ExpectedIdentity,
   { prng, segmentBytes }: { readonly prng: Prng; readonly segmentBytes: number },
 ): Identity {
-  const identity: Identity = { nodeId, incarnation: prng.safeInteger() as Incarnation, group, clusterId };
+  const incarnation = prng.safeInteger() as Incarnation;
+  const identity: Identity = { nodeId, incarnation, group, clusterId, replaces: [] };
   // First of all and made durable: it marks the rest as unfinished until it gets its own name.
   writeTemporaryIdentity(disk, directory, identity);
   disk.syncDirectorySync(directory);

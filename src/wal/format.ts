@@ -17,6 +17,8 @@ export const SPARE_NAME = 'spare.tmp';
 export const CHECKPOINT_TEMPORARY_NAME = 'checkpoint.tmp';
 export const SNAPSHOT_TEMPORARY_NAME = 'snapshot.tmp';
 export const SNAPSHOT_NAME = 'snapshot';
+/** A copy of another node's log is being made here. */
+export const ADOPTING_NAME = 'adopting.tmp';
 const SEGMENT_PREFIX = 'segment-';
 const SEGMENT_DIGITS = 10;
 const CHECKPOINT_PREFIX = 'checkpoint-';

@@ -13,6 +13,8 @@ export interface Identity {
   readonly group: GroupId;
   /** 32 hexadecimal digits; null until the node has learnt it from the log. */
   readonly clusterId: string | null;
+  /** Clusters that this one was recovered from by force: their members are refused, whatever they hold. */
+  readonly replaces: readonly string[];
 }
 
 /** What its user takes the directory for. */
@@ -84,9 +86,18 @@ export function publishIdentity(disk: Disk, directory: string): void {
 }
 
 function encode(identity: Identity): string {
-  const { nodeId, incarnation, group, clusterId } = identity;
+  const { nodeId, incarnation, group, clusterId, replaces } = identity;
+  const history = replaces.length === 0 ? {} : { replaces };
   const line = (checksum: number): string =>
-    JSON.stringify({ format: WAL_FORMAT_VERSION, nodeId, incarnation, group, clusterId, checksum });
+    JSON.stringify({
+      format: WAL_FORMAT_VERSION,
+      nodeId,
+      incarnation,
+      group,
+      clusterId,
+      ...history,
+      checksum,
+    });
   return `${line(crc32(new TextEncoder().encode(line(0))))}\n`;
 }
 
@@ -107,6 +118,7 @@ function decode(text: string, path: string): Identity {
       incarnation: value['incarnation'] as Incarnation,
       group: value['group'] as GroupId,
       clusterId: (value['clusterId'] ?? null) as string | null,
+      replaces: (value['replaces'] ?? []) as readonly string[],
     };
     if (encode(identity) === text) return identity;
   }

@@ -1,3 +1,4 @@
+export { adoptLog, copyLog, removeLog } from './adopt.ts';
 export {
   CheckpointStore,
   type Checkpoint,

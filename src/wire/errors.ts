@@ -63,6 +63,8 @@ export type ErrorCode =
   /** A record for a topic that is no message. */
   | 'MESSAGE_FORMAT'
   | 'WRONG_CLUSTER'
+  /** The caller belongs to a cluster that was recovered by force without it. */
+  | 'CLUSTER_REPLACED'
   | 'WRONG_NODE'
   | 'DUPLICATE_NODE'
   | 'IDENTITY_MISMATCH'
@@ -108,6 +110,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeFacts>> = {
   GROUP_NOT_EMPTY: { number: 38, retryable: false, outcome: 'none' },
   LIMIT_EXCEEDED: { number: 39, retryable: false, outcome: 'none' },
   MESSAGE_FORMAT: { number: 40, retryable: false, outcome: 'none' },
+  CLUSTER_REPLACED: { number: 41, retryable: false, outcome: 'none' },
   TRANSFER_REFUSED: { number: 48, retryable: true, outcome: 'none' },
   FAULT_REFUSED: { number: 49, retryable: false, outcome: 'none' },
   BAD_REQUEST: { number: 64, retryable: false, outcome: 'none' },

@@ -87,6 +87,7 @@ describe('the exit status', () => {
       STALE_MEMBER: 5,
       OUT_OF_RANGE: 8,
       WRONG_CLUSTER: 3,
+      CLUSTER_REPLACED: 3,
       WRONG_NODE: 5,
       DUPLICATE_NODE: 5,
       IDENTITY_MISMATCH: 5,

@@ -41,6 +41,7 @@ describe('errors on the wire', () => {
         "BAD_NAME": 26,
         "BAD_REQUEST": 64,
         "BATCH_FORMAT": 17,
+        "CLUSTER_REPLACED": 41,
         "DISK_FULL": 7,
         "DUPLICATE_NODE": 34,
         "FAULT_REFUSED": 49,

@@ -11,6 +11,7 @@ import {
 } from '../../wal/index.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { flag, text, type Call, type Command } from '../command.ts';
+import { datedBeside } from '../dated-beside.ts';
 import { ExitCode } from '../exit-code.ts';
 import { offline } from '../offline.ts';
 import { writeAnswer } from '../output.ts';
@@ -87,11 +88,6 @@ export const logRepair: Command = {
     return ExitCode.ok;
   },
 };
-
-/** `DIR.before-repair-2026-11-23T17-04-05Z` */
-export function datedBeside(directory: string, what: string, now: Date): string {
-  return `${directory}.${what}-${now.toISOString().replace(/\.\d+/, '').replaceAll(':', '-')}`;
-}
 
 function allowedBy(call: Call): RepairCost | null {
   const costs: readonly RepairCost[] = ['lose-records', 'new-incarnation', 'tidy'];
