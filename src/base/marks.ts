@@ -72,6 +72,8 @@ export const MARKS = {
   'wal.truncation-written': 'a block began with a truncation',
   'wal.old-watermark-replaced': 'a busy log was given a watermark because the last one was too old',
   'wal.checkpoint-skipped': 'the newest checkpoint did not verify, and an older one was looked for',
+  'wal.trimmed': 'a log let go of its oldest segments',
+  'wal.trimming-resumed': 'a start removed segments that a trimming had left',
   'wal.snapshot-installed': 'a start made the log begin anew behind a snapshot that was waiting',
   'wal.sync-failed': 'a sync failed, and the log ended with it',
   'wal.write-failed': 'a write failed, and the log ended with it',

@@ -137,6 +137,13 @@ function restore(
       'start this node with an empty directory: it is then brought up to date by the others',
     );
   }
+  if (checkpoint.index < wal.firstIndex - 1) {
+    throw new NodeError(
+      'LOG_ROT',
+      `the log in ${directory} begins at ${wal.firstIndex} and the newest checkpoint that verifies is at ${checkpoint.index}: what lies between is gone`,
+      'start this node with an empty directory: it is then brought up to date by the others',
+    );
+  }
   if (checkpoint.index > wal.lastIndex) {
     throw new NodeError(
       'LOG_ROT',

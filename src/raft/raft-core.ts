@@ -233,6 +233,11 @@ export class RaftCore {
     this.#state.log.evict(index, this.#state.options.cacheBytesMax);
   }
 
+  /** The log on disk begins here now. What lies before must be applied; followers that need it get a snapshot. */
+  trimmed(firstIndex: LogIndex): void {
+    this.#state.log.beginAt(firstIndex);
+  }
+
   /**
    * Answers `Ready.logReads`. @param entries empty where they could not be read.
    * @param prevChecksum of the entry before the first; 0 before index 1.

@@ -19,7 +19,7 @@ import type { TermRun } from './ready.ts';
 export class RaftLog {
   readonly #cache: EntryCache;
   readonly #runs: TermRun[];
-  readonly #firstIndex: LogIndex;
+  #firstIndex: LogIndex;
   #lastIndex: LogIndex;
   #commitIndex: LogIndex;
   #durableIndex: LogIndex;
@@ -209,6 +209,21 @@ export class RaftLog {
       () => `durable index ${index} is beyond what was taken, ${this.#takenIndex}`,
     );
     if (index > this.#durableIndex) this.#durableIndex = index;
+  }
+
+  /** The log on disk begins here now: what lies before is applied, and the disk does not have it any more. */
+  beginAt(firstIndex: LogIndex): void {
+    if (firstIndex <= this.#firstIndex) return;
+    const base = (firstIndex - 1) as LogIndex;
+    assert(
+      base <= Math.min(this.#commitIndex, this.#durableIndex),
+      () =>
+        `the log would begin at ${firstIndex}: commit index ${this.#commitIndex}, durable ${this.#durableIndex}`,
+    );
+    const term = this.termAt(base);
+    this.#firstIndex = firstIndex;
+    this.#runs.splice(0, this.#runAt(base));
+    if (term !== null && this.#runs.length > 0) this.#runs[0] = { firstIndex: base, term };
   }
 
   /** Lets go of what is durable, committed and applied, beyond a budget. */

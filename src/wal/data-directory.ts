@@ -124,6 +124,7 @@ export function beginLog(
     term: base.term,
     checksum: base.checksum,
     commitHint: base.index,
+    firstSegment: 1,
     isCutting: false,
   });
   watermark.datasyncSync();

@@ -112,6 +112,7 @@ export const WATERMARK = {
   blocks: 68,
   commitHint: 72,
   flags: 80,
+  firstSegment: 88,
 } as const;
 export const WATERMARK_FLAG_CUTTING = 1;
 

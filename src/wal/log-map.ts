@@ -62,7 +62,8 @@ const EMPTY_FOOTER_BYTES = FOOTER_FIXED_BYTES + FOOTER_TRAILER_BYTES;
  * hides what the earlier ones had there.
  */
 export class LogMap {
-  readonly base: LogBase;
+  #base: LogBase;
+  #firstSegment: number;
   #lastIndex: LogIndex;
   #lastTerm: Term;
   #lastChecksum: number;
@@ -76,8 +77,10 @@ export class LogMap {
   /** An upper bound: truncations do not lower it. */
   #footerBytes = EMPTY_FOOTER_BYTES;
 
-  constructor(base: LogBase, epoch: number) {
-    this.base = base;
+  /** @param firstSegment sequence of the segment that the log begins with. */
+  constructor(base: LogBase, epoch: number, firstSegment = 1) {
+    this.#base = base;
+    this.#firstSegment = firstSegment;
     this.#lastIndex = base.index;
     this.#lastTerm = base.term;
     this.#lastChecksum = base.checksum;
@@ -85,9 +88,18 @@ export class LogMap {
     if (base.index > 0) this.#termRuns.push({ firstIndex: base.index, term: base.term });
   }
 
+  get base(): LogBase {
+    return this.#base;
+  }
+
+  /** Sequence of the segment that the log begins with. */
+  get firstSegment(): number {
+    return this.#firstSegment;
+  }
+
   /** lastIndex + 1 while the log is empty. */
   get firstIndex(): LogIndex {
-    return (this.base.index + 1) as LogIndex;
+    return (this.#base.index + 1) as LogIndex;
   }
 
   get lastIndex(): LogIndex {
@@ -128,8 +140,8 @@ export class LogMap {
 
   /** The term of an entry, or of the one before the first. @returns null outside of that. */
   termAt(index: LogIndex): Term | null {
-    if (index === 0) return this.base.index === 0 ? NO_TERM : null;
-    if (index < this.base.index || index > this.#lastIndex) return null;
+    if (index === 0) return this.#base.index === 0 ? NO_TERM : null;
+    if (index < this.#base.index || index > this.#lastIndex) return null;
     const run = this.#termRuns[lastAtOrBefore(this.#termRuns, index)];
     return run === undefined ? null : run.term;
   }
@@ -137,7 +149,7 @@ export class LogMap {
   /** The known position nearest before an entry. The entry must be in the log. */
   locate(index: LogIndex): Place {
     assert(
-      index > this.base.index && index <= this.#lastIndex,
+      index > this.#base.index && index <= this.#lastIndex,
       () => `index ${index} is not in ${this.#range()}`,
     );
     const at = lastAtOrBefore(this.#extents, index);
@@ -166,7 +178,7 @@ export class LogMap {
    */
   truncate(lastIndex: LogIndex, lastChecksum: number): void {
     assert(
-      lastIndex >= this.base.index && lastIndex < this.#lastIndex,
+      lastIndex >= this.#base.index && lastIndex < this.#lastIndex,
       () => `truncating ${this.#range()} to ${lastIndex}`,
     );
     this.#epoch += 1;
@@ -224,6 +236,32 @@ export class LogMap {
     this.#lastChecksum = contents.lastChecksum;
     this.#epoch = contents.epoch;
     this.#isOpen = false;
+  }
+
+  /**
+   * Whether the log could begin with this segment: not if it, or a later one, takes back something of what came before,
+   * for then its header tells of an entry that is no more.
+   */
+  canBeginWith({ header }: Segment): boolean {
+    return this.#extents.every(
+      ({ segment, firstIndex }) =>
+        segment.header.sequence < header.sequence || firstIndex >= header.firstIndex,
+    );
+  }
+
+  /** Forgets everything before this segment. */
+  beginWith({ header }: Segment): void {
+    const { firstIndex, previousTerm: term, previousChecksum: checksum } = header;
+    const index = (firstIndex - 1) as LogIndex;
+    this.#base = { index, term, checksum };
+    this.#firstSegment = header.sequence;
+    const kept = this.#extents.findIndex(({ segment }) => segment.header.sequence >= header.sequence);
+    this.#extents.splice(0, kept < 0 ? this.#extents.length : kept);
+    this.#termRuns.splice(0, Math.max(0, lastAtOrBefore(this.#termRuns, index)));
+    if (this.#termRuns[0] !== undefined && this.#termRuns[0].firstIndex < index)
+      this.#termRuns[0] = { firstIndex: index, term };
+    const configurations = this.#configurations.findIndex((at) => at > index);
+    this.#configurations.splice(0, configurations < 0 ? this.#configurations.length : configurations);
   }
 
   /** What of the log lies in this segment, for its footer. */

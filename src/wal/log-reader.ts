@@ -54,6 +54,10 @@ export class LogReader {
           done(error, nothing);
           return;
         }
+        if (request.first < this.#map.firstIndex) {
+          done(this.#rangeError(request.first), nothing);
+          return;
+        }
         let isDone: boolean;
         try {
           isDone = cursor.advance(buffer.subarray(0, bytes));

@@ -36,7 +36,8 @@ export interface LogWriterOptions {
   readonly map: LogMap;
   readonly reader: LogReader;
   readonly active: Segment;
-  readonly segments: number;
+  /** The last one is `active`. */
+  readonly segments: readonly Segment[];
   readonly mutations: Mutations;
 }
 
@@ -56,7 +57,7 @@ export class LogWriter {
   readonly #mutations: Mutations;
   #active: Segment;
   #file: DiskFile;
-  #segments: number;
+  readonly #segments: Segment[];
 
   constructor(options: LogWriterOptions) {
     this.#disk = options.disk;
@@ -68,7 +69,7 @@ export class LogWriter {
     this.#reader = options.reader;
     this.#mutations = options.mutations;
     this.#active = options.active;
-    this.#segments = options.segments;
+    this.#segments = [...options.segments];
     this.#file = options.disk.openSync(options.active.path, 'write');
     this.#spare = new SpareSegment(options.disk, options.directory, options.segmentBytes);
     this.#prepareSpare();
@@ -78,8 +79,19 @@ export class LogWriter {
     return this.#active;
   }
 
-  get segments(): number {
+  /** The oldest first. */
+  get segments(): readonly Segment[] {
     return this.#segments;
+  }
+
+  /** Bytes of all segment files. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The log begins with this segment now. @returns those before, which are to be removed. */
+  beginWith(segment: Segment): Segment[] {
+    return this.#segments.splice(0, this.#segments.indexOf(segment));
   }
 
   /** Whether a block with this many bytes of entries goes into the active segment. If not, `roll` first. */
@@ -191,7 +203,7 @@ export class LogWriter {
       path,
       bytes: prepared.bytes,
     });
-    this.#segments += 1;
+    this.#segments.push(this.#active);
     mark('wal.segment-rolled');
     this.#map.beginSegment();
     this.#prepareSpare();

@@ -30,7 +30,8 @@ export interface RecoveredLog {
   readonly files: SegmentFiles;
   /** The segment to append to. */
   readonly active: Segment;
-  readonly segments: number;
+  /** All of them, the oldest first; the last one is `active`. */
+  readonly segments: readonly Segment[];
   readonly watermark: Watermark;
   readonly watermarkFile: WatermarkFile;
   /** Bytes of a torn tail that were cut. */
@@ -72,6 +73,7 @@ export function recoverLog(
     if (!mutations.trustsPageCacheAtStart) makeDurable(disk, segments, watermark);
     const sparePath = join(directory, SPARE_NAME);
     if (disk.existsSync(sparePath)) disk.unlinkSync(sparePath);
+    removeTrimmed(disk, directory, map.firstSegment);
     disk.syncDirectorySync(directory);
     const watermarkFile = new WatermarkFile(file, identity);
     const proven = watermarkOf(map, active, watermark.commitHint);
@@ -85,7 +87,7 @@ export function recoverLog(
     }
     watermarkFile.write(proven);
     watermarkFile.syncSync();
-    return { map, files, active, segments: segments.length, watermark: proven, watermarkFile, tornBytes };
+    return { map, files, active, segments, watermark: proven, watermarkFile, tornBytes };
   } catch (error) {
     files.closeAll();
     file.closeSync();
@@ -104,8 +106,19 @@ export function watermarkOf(map: LogMap, active: Segment, commitHint: LogIndex):
     term: map.lastTerm,
     checksum: map.lastChecksum,
     commitHint: Math.min(commitHint, map.lastIndex) as LogIndex,
+    firstSegment: map.firstSegment,
     isCutting: false,
   };
+}
+
+/** What a trimming was about to remove. */
+function removeTrimmed(disk: Disk, directory: string, firstSegment: number): void {
+  for (const name of disk.listSync(directory)) {
+    const sequence = segmentSequence(name);
+    if (sequence === null || sequence >= firstSegment) continue;
+    mark('wal.trimming-resumed');
+    disk.unlinkSync(join(directory, name));
+  }
 }
 
 /** The segments of a log in order, with verified headers and nothing missing. @throws WalRotError */
@@ -114,7 +127,8 @@ function openSegments(disk: Disk, directory: string, watermark: Watermark): Segm
     .listSync(directory)
     .map(segmentSequence)
     .filter((sequence) => sequence !== null);
-  const first = sequences[0] ?? watermark.segment;
+  // Older ones were about to be removed, or may be gone in part.
+  const first = Math.max(sequences[0] ?? watermark.segment, watermark.firstSegment);
   const last = Math.max(sequences.at(-1) ?? 0, watermark.segment);
   const segments: Segment[] = [];
   for (let sequence = first; sequence <= last; sequence += 1) {
@@ -135,7 +149,7 @@ function loadSealed(segments: readonly Segment[], files: SegmentFiles, watermark
   assert(first !== undefined, 'a log without a segment was accepted');
   const { firstIndex, previousTerm, previousChecksum, epoch } = first.header;
   const base = { index: (firstIndex - 1) as LogIndex, term: previousTerm, checksum: previousChecksum };
-  const map = new LogMap(base, epoch);
+  const map = new LogMap(base, epoch, first.header.sequence);
   const lostFooters = [];
   for (const [at, segment] of segments.entries()) {
     const successor = segments[at + 1];

@@ -29,6 +29,11 @@ export class SegmentFiles {
     return file;
   }
 
+  /** Reads in flight end before the file does. */
+  forget({ path }: Segment): void {
+    if (this.#open.has(path)) this.#close(path);
+  }
+
   closeAll(): void {
     for (const path of this.#open.keys()) this.#close(path);
   }

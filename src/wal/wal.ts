@@ -20,6 +20,7 @@ import { installSnapshot } from './install.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog, watermarkOf, type RecoveredLog } from './recovery.ts';
 import type { SegmentFiles } from './segment-files.ts';
+import type { Segment } from './segment.ts';
 import { diskErrorOf } from './snapshot-file.ts';
 import { SyncPace } from './sync-pace.ts';
 import { WatermarkFile, type Watermark } from './watermark.ts';
@@ -51,6 +52,8 @@ export interface WalOptions {
 
 export interface WalStats {
   readonly segments: number;
+  /** Of the files of all segments. */
+  readonly segmentBytes: number;
   /** Of the log: one a block. */
   readonly syncs: number;
   readonly syncMs: LatencySummary;
@@ -110,6 +113,9 @@ export class Wal {
   #unprovenSinceMs = 0;
   #isWatermarkDue = false;
   #watermarkTimer: TimerHandle | null = null;
+  /** No part of the log any more; their files are still to be removed, the oldest first. */
+  readonly #trimmed: Segment[] = [];
+  #isRemoving = false;
   #blocksAtTick = 0;
   #blocks = 0;
   #entries = 0;
@@ -290,7 +296,8 @@ export class Wal {
 
   stats(): WalStats {
     return {
-      segments: this.#writer.segments,
+      segments: this.#writer.segments.length,
+      segmentBytes: this.#writer.bytes,
       syncs: this.#syncTimes.summary.count,
       syncMs: this.#syncTimes.summary,
       blocks: this.#blocks,
@@ -329,6 +336,33 @@ export class Wal {
   /** An index that is known to be committed. It goes with the next watermark, so that a start need not find it out. */
   noteCommit(index: LogIndex): void {
     if (index > this.#commitHint) this.#commitHint = index;
+  }
+
+  /**
+   * Lets go of whole segments from the beginning, of which nothing lies above `index`; the newest one always stays. What they
+   * held must be in a durable checkpoint. Reads of it fail from now on with `WAL_RANGE`, those under way too.
+   * @returns the first index that is left; the files go soon afterwards.
+   */
+  trimTo(index: LogIndex): LogIndex {
+    assert(index <= this.#durableIndex, () => `trimming to ${index}, durable is ${this.#durableIndex}`);
+    const { segments } = this.#writer;
+    // A watermark must have seen the segment: without it the loss of what follows would go unnoticed.
+    const found = segments.findLast(
+      (segment) =>
+        segment.header.firstIndex - 1 <= index &&
+        segment.header.sequence <= this.#proven.segment &&
+        this.#map.canBeginWith(segment),
+    );
+    if (found === undefined || found === segments[0] || this.#state !== 'open') return this.#map.firstIndex;
+    mark('wal.trimmed');
+    this.#map.beginWith(found);
+    const trimmed = this.#writer.beginWith(found);
+    for (const segment of trimmed) this.#files.forget(segment);
+    this.#trimmed.push(...trimmed);
+    // First the watermark says that they are no part of the log any more: half removed they would look like rot.
+    this.#isWatermarkDue = true;
+    if (this.#closing === null) this.#clock.defer(() => this.#advance());
+    return this.#map.firstIndex;
   }
 
   /** Records which cluster this directory belongs to, at once and durably. @throws DirectoryRefusedError, DiskError */
@@ -570,9 +604,25 @@ export class Wal {
       this.#then(() => {
         this.#proven = watermark;
         this.#watermarks += 1;
+        this.#removeTrimmed();
         next();
       }),
     );
+  }
+
+  /** One file a turn: removing a large one takes a moment. What a crash leaves of them the next start removes. */
+  #removeTrimmed(): void {
+    const next = this.#trimmed[0];
+    if (next === undefined || next.header.sequence >= this.#proven.firstSegment || this.#isRemoving) return;
+    this.#isRemoving = true;
+    this.#clock.defer(() => {
+      this.#isRemoving = false;
+      if (this.#state !== 'open') return;
+      this.#trimmed.shift();
+      const error = diskErrorOf(() => this.#disk.unlinkSync(next.path));
+      if (error === null) this.#removeTrimmed();
+      else this.#fail(error);
+    });
   }
 
   #stopWatermarkTimer(): void {

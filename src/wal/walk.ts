@@ -71,11 +71,11 @@ export function walkLog(disk: Disk, directory: string, needsWatermark = true): W
   }
   const watermark = readWatermark(disk, directory, identity);
   const sequences = disk.listSync(directory).map(segmentSequence);
-  const first = sequences.find((sequence) => sequence !== null) ?? 1;
+  const first = Math.max(sequences.find((sequence) => sequence !== null) ?? 1, watermark?.firstSegment ?? 0);
   try {
     const { firstIndex, previousTerm, previousChecksum, epoch } = openSegment(disk, directory, first).header;
     const base = { index: (firstIndex - 1) as LogIndex, term: previousTerm, checksum: previousChecksum };
-    const map = new LogMap(base, epoch);
+    const map = new LogMap(base, epoch, first);
     const mark = watermark ?? (needsWatermark ? null : emptyWatermark(first));
     return { identity, watermark, map, items: () => walk(disk, directory, map, mark, first) };
   } catch (error) {
@@ -96,6 +96,7 @@ function emptyWatermark(segment: number): Watermark {
     term: NO_TERM,
     checksum: 0,
     commitHint: NO_INDEX,
+    firstSegment: segment,
     isCutting: false,
   };
 }

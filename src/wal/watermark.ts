@@ -25,6 +25,8 @@ export interface Watermark {
   readonly checksum: number;
   /** An index known to be committed. Only a hint: it is never above `index`. */
   readonly commitHint: LogIndex;
+  /** What is there of earlier segments is no part of the log any more. 0 = not told. */
+  readonly firstSegment: number;
   /** Everything after `position` is what is left of a torn write, and is being erased. */
   readonly isCutting: boolean;
 }
@@ -70,6 +72,7 @@ export class WatermarkFile {
       term: uint53(WATERMARK.term) as Term,
       checksum: slot.getUint32(WATERMARK.checksum, true),
       commitHint: uint53(WATERMARK.commitHint) as LogIndex,
+      firstSegment: uint53(WATERMARK.firstSegment),
       isCutting: (slot.getUint32(WATERMARK.flags, true) & WATERMARK_FLAG_CUTTING) !== 0,
     };
   }
@@ -87,6 +90,7 @@ export class WatermarkFile {
       view.setUint32(WATERMARK.checksum, watermark.checksum, true);
       view.setUint32(WATERMARK.blocks, watermark.blocks, true);
       writeUint53(view, WATERMARK.commitHint, watermark.commitHint);
+      writeUint53(view, WATERMARK.firstSegment, watermark.firstSegment);
       view.setUint32(WATERMARK.flags, watermark.isCutting ? WATERMARK_FLAG_CUTTING : 0, true);
     });
     writeSlot(this.#file, this.#next, bytes);

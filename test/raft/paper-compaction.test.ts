@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { InstallSnapshot, InstallSnapshotResponse, SnapshotId } from '../../src/base/peer-message.ts';
 import { entryTime, type Entry } from '../../src/base/entry.ts';
-import { term, type NodeId } from '../../src/base/units.ts';
+import { logIndex, term, type NodeId } from '../../src/base/units.ts';
 import { becomeLeader } from './support/campaigns.ts';
 import { draft, logOf, n1, n2, n3 } from './support/logs.ts';
 import {
@@ -296,5 +296,49 @@ describe('the leader', () => {
     const { leader } = leaderOfTrimmedLog();
     leader.hear(appendResponse(n2, n1, 3, 5));
     expect(stateOf(leader, n2)).not.toBe('snapshot');
+  });
+});
+
+describe('a log that is trimmed while its node runs', () => {
+  /** Leads term 3 with entries 1 to 7, all committed; n2 has nothing so far. */
+  function leaderOfWholeLog(): { leader: Replica; wanted: { to: NodeId; term: number }[] } {
+    const leader = new Replica({ log });
+    const wanted: { to: NodeId; term: number }[] = [];
+    leader.onReady = (ready) => wanted.push(...ready.snapshotsWanted);
+    becomeLeader(leader);
+    leader.hear(appendResponse(n3, n1, 3, 7));
+    return { leader, wanted };
+  }
+
+  test('begins later, and knows the term of the entry before', () => {
+    const { leader } = leaderOfWholeLog();
+    leader.core.trimmed(logIndex(5));
+    const { core } = leader;
+    expect([core.firstIndex, core.lastIndex]).toEqual([5, 7]);
+    expect([3, 4, 5].map((index) => core.termAt(logIndex(index)))).toEqual([null, 2, 2]);
+    expect(core.termRuns).toEqual([
+      { firstIndex: 4, term: 2 },
+      { firstIndex: 7, term: 3 },
+    ]);
+    core.trimmed(logIndex(2));
+    expect(core.firstIndex).toBe(5);
+  });
+
+  test('sends a snapshot to who is behind that, and the log to who is not', () => {
+    const { leader, wanted } = leaderOfWholeLog();
+    leader.core.trimmed(logIndex(5));
+    const appended = oneOf('AppendEntries', leader.hear(appendResponse(n2, n1, 3, 0, rejection(6, 0, 5, 4))));
+    expect(appended).toMatchObject({ to: n2, prevIndex: 4, prevTerm: 2 });
+    expect(wanted).toEqual([]);
+    leader.core.peerReachable(n2, 'bulk', true);
+    leader.settle();
+    leader.hear(appendResponse(n2, n1, 3, 0, rejection(7, 0, 3, 2)));
+    expect(wanted).toEqual([{ to: n2, term: 3 }]);
+  });
+
+  test('is never trimmed beyond what is committed and durable here', () => {
+    const leader = new Replica({ log });
+    becomeLeader(leader);
+    expect(() => leader.core.trimmed(logIndex(7))).toThrow(/the log would begin at 7/);
   });
 });

@@ -34,6 +34,8 @@ export class CrashModel {
   /** `#states[k]` is the state after work k of this life. */
   #states: LogState[] = [];
   #durable = 0;
+  /** Committed, as far as the log may know: nothing at or below is cut, and all of it may be trimmed. */
+  #trimmedTo = 0;
   #checkpoint = 0;
   #checkpointBegun = 0;
   #life = 0;
@@ -101,10 +103,10 @@ export class CrashModel {
         this.#exit(error);
       },
     });
-    const entries = readAll(wal);
+    const found = readAll(wal);
     const { hardState } = wal;
     assert(wal.hardStateTrusted, 'the vote is lost');
-    if (this.#states.length > 0) this.#checkRecovered(hardState, entries);
+    const entries = this.#states.length > 0 ? this.#checkRecovered(hardState, found, wal.firstIndex) : found;
     this.#states = [{ hardState, entries }];
     this.#durable = 0;
     this.#wal = wal;
@@ -139,6 +141,17 @@ export class CrashModel {
       truncateFrom: options.truncateFrom === undefined ? null : index(options.truncateFrom),
       entries: made,
     });
+  }
+
+  /** Lets go of what lies so far behind the end, as far as whole segments go. */
+  trim(behind: number): void {
+    const durable = this.wal.durableIndex;
+    this.#trimmedTo = Math.max(this.#trimmedTo, durable - behind);
+    if (this.#trimmedTo <= durable) this.wal.trimTo(index(this.#trimmedTo));
+  }
+
+  get trimmedTo(): number {
+    return this.#trimmedTo;
   }
 
   checkpoint(): void {
@@ -219,7 +232,8 @@ export class CrashModel {
     throw new SimulatedCrash(error.message);
   }
 
-  #checkRecovered(hardState: HardState, entries: readonly Entry[]): void {
+  /** @returns all entries of the state that it is, those that were trimmed too. */
+  #checkRecovered(hardState: HardState, entries: readonly Entry[], firstIndex: number): readonly Entry[] {
     const possible = this.#states.slice(this.#durable);
     const isKnown = possible.some(
       ({ hardState: other }) => other.term === hardState.term && other.votedFor === hardState.votedFor,
@@ -231,14 +245,22 @@ export class CrashModel {
     );
     const found = entries.map(({ checksum }) => checksum);
     // Works here are small, so each is in one block, alone or with others: there is nothing in between.
-    const isPossible = possible.some(
+    const trimmed = firstIndex - 1;
+    assert(
+      trimmed <= this.#trimmedTo,
+      () => `the log begins at ${firstIndex}, trimmed to ${this.#trimmedTo}`,
+    );
+    const match = possible.find(
       ({ entries: other }) =>
-        other.length === found.length && other.every(({ checksum }, at) => checksum === found[at]),
+        other.length === trimmed + found.length &&
+        found.every((checksum, at) => checksum === other[trimmed + at]?.checksum),
     );
     assert(
-      isPossible,
-      () => `${found.length} entries recovered, possible ${possible.map((s) => s.entries.length).join()}`,
+      match !== undefined,
+      () =>
+        `${found.length} entries from ${firstIndex} recovered, possible ${possible.map((s) => s.entries.length).join()}`,
     );
+    return match.entries;
   }
 
   #checkCheckpoint(): void {
@@ -262,9 +284,10 @@ export class CrashModel {
 
 function readAll(wal: Wal): Entry[] {
   const all: Entry[] = [];
-  while (all.length < wal.lastIndex) {
+  while (wal.firstIndex + all.length <= wal.lastIndex) {
     all.push(
-      ...wal.readSync({ first: index(all.length + 1), entriesMax: 10_000, bytesMax: 1 << 20 }).entries,
+      ...wal.readSync({ first: index(wal.firstIndex + all.length), entriesMax: 10_000, bytesMax: 1 << 20 })
+        .entries,
     );
   }
   return all;
@@ -285,8 +308,10 @@ export function stepByChance(model: CrashModel, prng: Prng): void {
       model.submit({ count, bodyBytes, ...(raises ? { hardState: nextHardState } : {}) });
       break;
     case 2:
-      if (entries.length > 0)
-        model.submit({ truncateFrom: prng.between(Math.max(1, entries.length - 8), entries.length), count });
+      if (entries.length > model.trimmedTo) {
+        const from = Math.max(model.trimmedTo + 1, entries.length - 8);
+        model.submit({ truncateFrom: prng.between(from, entries.length), count });
+      }
       break;
     case 3:
       model.pass(prng.below(120));
@@ -299,6 +324,9 @@ export function stepByChance(model: CrashModel, prng: Prng): void {
       break;
     case 6:
       model.submit({ count: 40, bodyBytes: 1000 });
+      break;
+    case 7:
+      model.trim(prng.below(80));
       break;
     default:
       model.submit({ count: count + 1, bodyBytes });

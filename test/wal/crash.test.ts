@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { markCounts } from '../../src/base/marks.ts';
 import { DiskError } from '../../src/base/ports/disk.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
@@ -44,6 +45,11 @@ function everything(model: CrashModel): void {
   model.settle();
   model.checkpoint();
   model.submit({ count: 5, bodyBytes: 9000 });
+  model.submit({ count: 60, bodyBytes: 3000 });
+  model.settle();
+  model.trim(10);
+  model.settle();
+  model.submit({ count: 3 });
   model.settle();
   model.close();
 }
@@ -133,4 +139,7 @@ test('lives of many kinds, each ended by a crash or a failing disk', () => {
       throw new Error(`seed ${seed}`, { cause: error });
     }
   }
+  const marks = markCounts();
+  expect(marks['wal.trimmed']).toBeGreaterThan(100);
+  expect(marks['wal.trimming-resumed']).toBeGreaterThan(10);
 }, 60_000);
