@@ -8,6 +8,8 @@ import { Client, connect } from '../src/client/index.ts';
  *
  *     npm run campaign -- long-log [--gib 2]     a long log: memory, start-up, reading old and new
  *     npm run campaign -- console-soak [--frames 20000]   the console draws so many frames: its heap stays flat
+ *     npm run campaign -- bit-flips [--flips 2000] [--seed 1]     single bits flip at rest, of every kind of byte: none is served, none loses a record
+ *     npm run campaign -- power-cuts [--rounds 60] [--seed 1] [--unsafe]     real nodes on loop images of ext4 lose power: one, the leader, all
  *     npm run campaign -- redis-sink [--seconds 90] [--seed 1]   sinks, Redis and leaders die: the stream is the log
  */
 const { values, positionals } = parseArgs({
@@ -15,6 +17,9 @@ const { values, positionals } = parseArgs({
   options: {
     gib: { type: 'string', default: '2' },
     frames: { type: 'string', default: '20000' },
+    flips: { type: 'string', default: '2000' },
+    rounds: { type: 'string', default: '60' },
+    unsafe: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '90' },
     seed: { type: 'string', default: '1' },
   },
@@ -28,6 +33,14 @@ const campaigns: Record<string, () => Promise<boolean>> = {
   'long-log': async () => longLog(Number(values.gib)),
   'console-soak': async () =>
     (await import('./campaigns/console-soak.ts')).consoleSoak(Number(values.frames)),
+  'bit-flips': async () =>
+    (await import('./campaigns/bit-flips.ts')).bitFlips(Number(values.flips), Number(values.seed)),
+  'power-cuts': async () =>
+    (await import('./campaigns/power-cuts.ts')).powerCuts(
+      Number(values.rounds),
+      Number(values.seed),
+      values.unsafe,
+    ),
   'redis-sink': async () =>
     (await import('./campaigns/redis-sink.ts')).redisSink(Number(values.seconds), Number(values.seed)),
 };

@@ -159,11 +159,17 @@ export class Cluster {
     this.#client = new Client({ endpoints: [...addresses.values()] });
   }
 
-  static async start(size: number, extra: readonly string[] = []): Promise<Cluster> {
+  /** @param prepare may put file systems of their own where the data directories will be. */
+  static async start(
+    size: number,
+    extra: readonly string[] = [],
+    prepare: (cluster: Cluster) => void = () => undefined,
+  ): Promise<Cluster> {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-e2e-'));
     const ports = await freePorts(size);
     const addresses = new Map(ports.map((port, at) => [`n${at + 1}`, `127.0.0.1:${port}`]));
     const cluster = new Cluster(directory, addresses, extra);
+    prepare(cluster);
     for (const id of cluster.ids) cluster.startNode(id);
     // Founded completely: what the first moments of a cluster are like is tested elsewhere.
     await cluster.untilStatus(
