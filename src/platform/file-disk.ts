@@ -64,8 +64,9 @@ export class FileDisk implements Disk {
 
   spaceSync(path: string): { readonly freeBytes: number; readonly totalBytes: number } {
     return attempt('open', path, () => {
-      const space = fs.statfsSync(path);
-      return { freeBytes: space.bavail * space.bsize, totalBytes: space.blocks * space.bsize };
+      const { blocks, bfree, bavail, bsize } = fs.statfsSync(path);
+      // What is set aside for root or a quota is neither free nor used: counted in, a disk looks full that is not.
+      return { freeBytes: bavail * bsize, totalBytes: (blocks - bfree + bavail) * bsize };
     });
   }
 

@@ -125,8 +125,11 @@ describe('a directory', () => {
     disk.syncDirectorySync(directory);
     expect(disk.listSync(directory)).toEqual(['a', 'd']);
     const { freeBytes, totalBytes } = disk.spaceSync(directory);
+    const { blocks, bfree, bavail, bsize } = fs.statfsSync(directory);
     expect(freeBytes).toBeGreaterThan(0);
     expect(totalBytes).toBeGreaterThanOrEqual(freeBytes);
+    const setAside = bfree - bavail;
+    expect(totalBytes).toBe((blocks - setAside) * bsize);
   });
 
   test('that everybody may enter is not locked', () => {

@@ -62,7 +62,7 @@ export interface Disk {
   unlinkSync(path: string): void;
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectorySync(path: string): void;
-  /** Bytes free for this process on the directory's file system, and its size. */
+  /** Bytes free for this process on the directory's file system, and those with the ones in use: what `df` counts its share of. */
   spaceSync(path: string): { readonly freeBytes: number; readonly totalBytes: number };
   /** @throws DiskError with code ELOCKED, saying who holds it. */
   lockDirectorySync(path: string): DirectoryLock;

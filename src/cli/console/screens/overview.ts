@@ -201,7 +201,7 @@ function replication({ model, glyphs }: Canvas, columns: number, height: number)
       ' ',
       segment(glyphs.bar.repeat(full), behind > LAG_ENTRIES_MAX ? 'warn' : 'good'),
       segment(glyphs.barEmpty.repeat(room - full), 'dim'),
-      ` ${padStart(isLeader ? count(match) : `-${count(behind)}`, 12)} ${state}`,
+      ` ${padStart(isLeader ? count(match) : behind === 0 ? '0' : `-${count(behind)}`, 12)} ${state}`,
     );
   });
   const needed = model.health.nodesNeeded;
