@@ -126,6 +126,7 @@ export const MARKS = {
   'node.message-without-lane': 'a message was dropped because its lane was down',
   'node.half-frame-dropped': 'a connection ended in the middle of a frame',
   'node.handshake-overdue': 'a connection was closed because no greeting came',
+  'node.log-trim-proposed': 'a leader proposed that the log begin later',
   'node.snapshot-resumed': 'a snapshot went on where it had been cut off',
   'node.snapshot-abandoned': 'a snapshot was not wanted any more while it was sent',
   'node.snapshot-piece-dropped': 'a piece of a snapshot came that does not continue what is there',

@@ -1,3 +1,4 @@
+import type { LogIndex } from '../base/units.ts';
 import { Reader, Writer } from './fields.ts';
 import type { QueuePosition } from './queue-position.ts';
 
@@ -17,6 +18,7 @@ import type { QueuePosition } from './queue-position.ts';
  *      9 commit-positions    text group, u64 memberId, u64 sequence, list of (u32 queue, u64 offset), list of u32 queue
  *     10 reset-positions     text group, list of (u32 queue, u64 offset)
  *     11 delete-group        text group
+ *     12 trim-log            u64 index
  */
 export type Command =
   | OpenProducer
@@ -29,7 +31,8 @@ export type Command =
   | ExpireMembers
   | CommitPositions
   | ResetPositions
-  | DeleteGroup;
+  | DeleteGroup
+  | TrimLog;
 
 export interface OpenProducer {
   readonly type: 'open-producer';
@@ -108,6 +111,12 @@ export interface DeleteGroup {
   readonly group: string;
 }
 
+/** Retention of the log: nothing at or below `index` is served any more, by any node. */
+export interface TrimLog {
+  readonly type: 'trim-log';
+  readonly index: LogIndex;
+}
+
 export const COMMAND_VERSION = 1;
 /** A session remembers this many results at most, so that a retry of any batch in flight gets its first answer. */
 export const IN_FLIGHT_MAX = 8192;
@@ -125,6 +134,7 @@ const TYPES: readonly (Command['type'] | null)[] = [
   'commit-positions',
   'reset-positions',
   'delete-group',
+  'trim-log',
 ];
 
 /** @param request.inFlightMax brought into 1..8192. */
@@ -172,6 +182,8 @@ export function encodeCommand(command: Command): Uint8Array {
       return writer.text(command.group).positions(command.positions).finish();
     case 'delete-group':
       return writer.text(command.group).finish();
+    case 'trim-log':
+      return writer.uint53(command.index).finish();
   }
 }
 
@@ -229,6 +241,8 @@ function decode(reader: Reader): Command | null {
       return { type, group: reader.text(), positions: reader.positions() };
     case 'delete-group':
       return { type, group: reader.text() };
+    case 'trim-log':
+      return { type, index: reader.uint53() as LogIndex };
   }
 }
 

@@ -39,6 +39,8 @@ export type CommandOutcome =
     }
   /** Those that were raised, with where they begin now. */
   | { readonly type: 'first-offset-raised'; readonly offsets: readonly QueueOffset[] }
+  /** The log begins here now, for whoever reads it. */
+  | { readonly type: 'log-trimmed'; readonly firstIndex: LogIndex }
   | {
       readonly type: 'group-joined';
       readonly group: string;

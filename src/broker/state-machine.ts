@@ -46,9 +46,9 @@ export class UnknownEntryKind extends Error {
 }
 
 const MAGIC = 0x4d534c44;
-const CHECKPOINT_VERSION = 2;
+const CHECKPOINT_VERSION = 3;
 const HEAD_BYTES_V1 = 32;
-const HEAD_BYTES = 40;
+const HEAD_BYTES = 48;
 
 /**
  * The replicated state: what the committed log means. Two machines that applied the same entries are in the same
@@ -60,6 +60,7 @@ export class StateMachine {
   readonly #groups: Groups;
   readonly #mutations: Mutations;
   #appliedIndex: LogIndex = NO_INDEX;
+  #logStart: LogIndex = 1 as LogIndex;
   #digest = 0;
   /** Indexes of batches that were refused when applied. Ascending, nearly always empty: leaders check first. */
   #voided: LogIndex[] = [];
@@ -73,6 +74,11 @@ export class StateMachine {
 
   get appliedIndex(): LogIndex {
     return this.#appliedIndex;
+  }
+
+  /** First index of the log that may be served: retention has taken what lies before, on all nodes at the same entry. */
+  get logStart(): LogIndex {
+    return this.#logStart;
   }
 
   get producerCount(): number {
@@ -156,7 +162,7 @@ export class StateMachine {
 
   /**
    * The state as it is at this call, in chunks: u32 magic, u32 version, u64 applied index, u32 digest, u32 sessions,
-   * u32 voided, u32 topics, u32 groups, u32 next queue; the voided indexes; the sessions; the topics; the groups. The
+   * u32 voided, u32 topics, u32 groups, u32 next queue, u64 log start; the voided indexes; the sessions; the topics; the groups. The
    * chunks may be taken while entries go on being applied. Iterate to the end, or call `return`.
    */
   checkpoint(): Iterable<Uint8Array> {
@@ -169,7 +175,8 @@ export class StateMachine {
       .u32(this.#voided.length)
       .u32(this.#topics.size)
       .u32(this.#groups.size)
-      .u32(this.#topics.nextQueue);
+      .u32(this.#topics.nextQueue)
+      .uint53(this.#logStart);
     for (const index of this.#voided) head.uint53(index);
     return inTurn([
       [head.finish()].values(),
@@ -179,7 +186,7 @@ export class StateMachine {
     ]);
   }
 
-  /** @throws RangeError where the bytes are no checkpoint of version 1 or 2. */
+  /** @throws RangeError where the bytes are no checkpoint of version 1 to 3. */
   static restore(
     bytes: Uint8Array,
     limits: SessionLimits = SESSION_LIMITS,
@@ -189,13 +196,14 @@ export class StateMachine {
     if (bytes.length < HEAD_BYTES_V1 || head.u32() !== MAGIC)
       throw new RangeError('no checkpoint of a state machine');
     const version = head.u32();
-    if (version !== 1 && version !== CHECKPOINT_VERSION)
-      throw new RangeError(`checkpoint version ${version}, this program knows 1 and ${CHECKPOINT_VERSION}`);
+    if (version < 1 || version > CHECKPOINT_VERSION)
+      throw new RangeError(`checkpoint version ${version}, this program knows 1 to ${CHECKPOINT_VERSION}`);
     const machine = new StateMachine(limits, mutations);
     machine.#appliedIndex = head.uint53() as LogIndex;
     machine.#digest = head.u32();
     const [sessionCount, voidedCount, topicCount] = [head.u32(), head.u32(), head.u32()];
     const [groupCount, nextQueue] = version === 1 ? [0, 1] : [head.u32(), head.u32()];
+    if (version >= 3) machine.#logStart = head.uint53() as LogIndex;
     for (let at = 0; at < voidedCount; at += 1) machine.#voided.push(head.uint53() as LogIndex);
 
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -286,9 +294,18 @@ export class StateMachine {
         return this.#deleteTopic(command.name);
       case 'raise-first-offset':
         return done({ type: 'first-offset-raised', offsets: this.#topics.raise(command.offsets) });
+      case 'trim-log':
+        return this.#trimLog(Math.min(command.index, entry.index - 1));
       default:
         return this.#applyToGroup(command, entry.index);
     }
+  }
+
+  #trimLog(index: number): ApplyResult {
+    this.#logStart = Math.max(this.#logStart, index + 1) as LogIndex;
+    const kept = this.#voided.findIndex((voided) => voided >= this.#logStart);
+    this.#voided.splice(0, kept < 0 ? this.#voided.length : kept);
+    return done({ type: 'log-trimmed', firstIndex: this.#logStart });
   }
 
   #createTopic(command: CreateTopic, entry: Entry): ApplyResult {
@@ -337,6 +354,7 @@ export class StateMachine {
       case 'duplicate':
         return result.baseOffset === null ? code : mix(code, result.baseOffset, 1);
       case 'done': {
+        if (result.outcome.type === 'log-trimmed') return mix(code, result.outcome.firstIndex, 1);
         const group = 'group' in result.outcome ? this.#groups.digestOf([result.outcome.group]) : 0;
         return mix(code, group, this.#groups.digestOf(result.regrouped));
       }
@@ -352,7 +370,15 @@ export class StateMachine {
 
 type GroupCommand = Exclude<
   Command,
-  { readonly type: 'open-producer' | 'create-topic' | 'alter-topic' | 'delete-topic' | 'raise-first-offset' }
+  {
+    readonly type:
+      | 'open-producer'
+      | 'create-topic'
+      | 'alter-topic'
+      | 'delete-topic'
+      | 'raise-first-offset'
+      | 'trim-log';
+  }
 >;
 
 const MESSAGE_FORMAT: Rejection = { verdict: 'message-format' };

@@ -3,11 +3,13 @@ import path from 'node:path';
 import { NODE_DEFAULTS, type NodeOptions } from '../node/index.ts';
 import { usageError } from './cli-error.ts';
 import { flag, number, text, type Call, type Flag } from './command.ts';
+import { parseDuration, showDuration } from './duration.ts';
 import { parsePeers } from './peers.ts';
 import { VERSION } from './version.ts';
 
 const MIB = 1024 * 1024;
 const MIB_MAX = 1024;
+const NONE = 'none';
 
 /** Times that belong together: across sites everything takes longer, so everything waits longer. */
 const PROFILES = {
@@ -38,6 +40,21 @@ export const NODE_FLAGS: readonly Flag[] = [
     type: 'number',
     describe: `recent log kept in memory, in MiB, up to ${MIB_MAX}`,
     default: NODE_DEFAULTS.cacheBytesMax / MIB,
+    inConfig: true,
+  },
+  {
+    name: 'retention-age',
+    type: 'string',
+    describe:
+      'drop whole segments of the log when all in them is older: a number with ms, s, m or h; or none',
+    default: showDuration(NODE_DEFAULTS.retentionMs ?? 0),
+    inConfig: true,
+  },
+  {
+    name: 'retention-size',
+    type: 'string',
+    describe: 'drop the oldest segments when all together have more MiB; or none',
+    default: NONE,
     inConfig: true,
   },
   {
@@ -110,11 +127,29 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     priority: number(call, 'priority') ?? 0,
     segmentBytes: mebibytes(call, 'segment-mib'),
     cacheBytesMax: mebibytes(call, 'cache-mib'),
+    retentionMs: retentionMs(call),
+    retentionBytes: retentionBytes(call),
     snapshotBytesPerSecondMax: mebibytes(call, 'snapshot-mib-per-s'),
     durability: flag(call, 'unsafe-no-sync') ? 'unsafe-no-sync' : 'quorum-sync',
     allowFaults: flag(call, 'allow-faults'),
     softwareVersion: VERSION,
   };
+}
+
+function retentionMs(call: Call): number | null {
+  const age = text(call, 'retention-age') ?? NONE;
+  if (age === NONE) return null;
+  const ms = Math.ceil(parseDuration(age, 'retention-age'));
+  if (ms > 0 && Number.isSafeInteger(ms)) return ms;
+  throw usageError(`--retention-age ${age} is out of bounds`, 'give 1ms or more, or none');
+}
+
+function retentionBytes(call: Call): number | null {
+  const size = text(call, 'retention-size') ?? NONE;
+  if (size === NONE) return null;
+  const bytes = Math.ceil(Number(size) * MIB);
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw usageError(`--retention-size ${size} is no number of MiB`, 'give a number above 0, or none');
 }
 
 function mebibytes(call: Call, name: string): number {

@@ -2,7 +2,13 @@ import { NO_INDEX, type LogIndex, type NodeId } from '../base/units.ts';
 import type { NodeEvent } from '../wire/watch-schema.ts';
 import type { Storage } from './storage.ts';
 
-type Announce = (level: NodeEvent['level'], code: string, text: string, fields: NodeEvent['fields']) => void;
+/** Tells an event: to the journal, to who looks on, to the process. */
+export type Announce = (
+  level: NodeEvent['level'],
+  code: string,
+  text: string,
+  fields: NodeEvent['fields'],
+) => void;
 
 /** Says what a node begins with, and what is wrong with it. */
 export function announceStart(id: NodeId, storage: Storage, event: Announce): void {

@@ -27,9 +27,10 @@ export class LogAccess {
     this.#parts = parts;
   }
 
-  /** What lies before is not kept any more. */
+  /** What lies before is not served any more. */
   get firstIndex(): LogIndex {
-    return this.#parts.core.firstIndex;
+    const { core, machine } = this.#parts;
+    return Math.max(core.firstIndex, machine.logStart) as LogIndex;
   }
 
   /** Reads that are under way or wait. */

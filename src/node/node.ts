@@ -11,7 +11,7 @@ import type { IncomingSnapshot } from '../wal/index.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { AckGate } from './ack-gate.ts';
-import { announceStart } from './announcement.ts';
+import { announceStart, type Announce } from './announcement.ts';
 import { AppendPath } from './append-path.ts';
 import { Applier } from './applier.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -30,6 +30,7 @@ import { Introduction } from './introduction.ts';
 import { LeaderReads } from './leader-reads.ts';
 import { LeadershipProofs } from './leadership-proofs.ts';
 import { LogAccess } from './log-access.ts';
+import { LogRetention } from './log-retention.ts';
 import type { DledgerNode, NodeHandlers, NodePorts } from './node-interface.ts';
 import { asNodeId, hostPort, slowSyncMs, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
@@ -72,6 +73,7 @@ export class Node implements DledgerNode {
   readonly #pace: PaceWatch;
   readonly #slowDisk: SlowDiskWatch;
   readonly #snapshots: Snapshots;
+  readonly #logRetention: LogRetention;
   readonly #gate = new AckGate();
   readonly #backlog = new WriteBacklog();
   readonly #elections: ElectionRecord;
@@ -81,7 +83,7 @@ export class Node implements DledgerNode {
   readonly #commitTimes = new CommitTimes();
   readonly #space: DiskSpace;
   readonly #door: FrontDoor;
-  readonly #counters: Record<string, number> = {};
+  #pauses = 0;
   /** Led when this node found its process gone, and has not been reached since. */
   #goneLeader: NodeId | null = null;
   readonly #proofs: LeadershipProofs;
@@ -197,6 +199,7 @@ export class Node implements DledgerNode {
         ports.onApplied?.(this.#machine, entry, result);
         this.#topics.onApplied(entry, result);
         this.#appends.onApplied(entry, result);
+        if (result.result === 'done' && result.outcome.type === 'log-trimmed') this.#logRetention.trim();
       },
       onProgress: () => {
         this.#noteCommit();
@@ -220,6 +223,7 @@ export class Node implements DledgerNode {
         beforeWriting: (done) => this.#topics.beforeCheckpoint(done),
         onWritten: (index) => {
           this.#topics.checkpointed();
+          this.#logRetention.trim();
           this.#event('info', 'checkpoint', `checkpoint at index ${index}`, { index });
         },
         onFailure: (error) => this.#fail(diskFailure(error)),
@@ -230,28 +234,32 @@ export class Node implements DledgerNode {
       () => ({ syncMs: this.#storage.wal.recentSyncs().p999, loopDelayMs: this.#loop.delayMs }),
       (pace, limitMs) => this.#event('warn', ...slowPace(pace, limitMs)),
     );
+    const event: Announce = (level, code, text, fields) => this.#event(level, code, text, fields);
     this.#slowDisk = new SlowDiskWatch({
       limitMs: slowSyncMs(options),
       paceMs: () => this.#storage.wal.syncPaceMs(),
       core: this.#core,
-      event: (level, code, text, fields) => this.#event(level, code, text, fields),
+      event,
     });
+    const keeping = { ...common, event, checkpoints: this.#storage.checkpoints };
     this.#snapshots = new Snapshots({
-      core: this.#core,
+      ...keeping,
       disk: this.#storage.disk,
-      clock: ports.clock,
       directory: options.dataDirectory,
-      checkpoints: this.#storage.checkpoints,
       bytesPerSecondMax: options.snapshotBytesPerSecondMax,
-      enter: () => this.#loop.enter(),
-      event: (level, code, text, fields) => this.#event(level, code, text, fields),
       onWhole: (take) => this.#checkpointer.settle(() => this.#replaceBy(take)),
       onFailure: (error) => this.#fail(diskFailure(error)),
     });
+    this.#logRetention = new LogRetention({
+      ...keeping,
+      appends: this.#appends,
+      ageMsMax: options.retentionMs,
+      bytesMax: options.retentionBytes,
+      raiseFirstOffsets: (index, done) => this.#topics.raiseFirstOffsets(index, done),
+      oldestIndexSent: () => this.#snapshots.oldestIndexSent,
+    });
     this.#door = this.#makeDoor();
-    announceStart(this.#id, this.#storage, (level, code, text, fields) =>
-      this.#event(level, code, text, fields),
-    );
+    announceStart(this.#id, this.#storage, event);
     this.#listen();
   }
 
@@ -265,6 +273,7 @@ export class Node implements DledgerNode {
       startedAtMs: this.#startedAtMs,
       address: this.#introduction.clientAddress,
       appliedIndex: this.#machine.appliedIndex,
+      logStart: this.#machine.logStart,
       lastElection: this.#elections.last,
       tickMs: this.#options.tickMs,
       syncTimes: this.#storage.wal.recentSyncs(),
@@ -275,7 +284,7 @@ export class Node implements DledgerNode {
       snapshots: this.#snapshots.status,
       roundTripMs: (peer) => this.#peers.roundTripMs(peer),
       counters: {
-        ...this.#counters,
+        ...(this.#pauses === 0 ? {} : { pauses: this.#pauses }),
         ...this.#appends.counters(),
         ...this.#reads.counters(),
         ...this.#topics.counters(),
@@ -510,7 +519,7 @@ export class Node implements DledgerNode {
 
   #onPause(gapMs: number): void {
     if (!this.#isAlive) return;
-    this.#count('pauses');
+    this.#pauses += 1;
     this.#event('warn', 'paused', `this process stood still for ${Math.round(gapMs)} ms`, {
       gapMs: Math.round(gapMs),
     });
@@ -666,6 +675,7 @@ export class Node implements DledgerNode {
     this.#forwarder.stop();
     this.#watchers.stop();
     this.#snapshots.close();
+    this.#logRetention.stop();
     this.#faults.close();
     this.#journal.close();
     this.#peers.close();
@@ -684,9 +694,5 @@ export class Node implements DledgerNode {
     const event = this.#journal.add({ at: this.#ports.clock.unixMs(), level, code, text, fields });
     this.#watchers.onEvent(code === 'leader-changed' || code === 'role-changed');
     this.#handlers.onEvent(event);
-  }
-
-  #count(counter: string): void {
-    this.#counters[counter] = (this.#counters[counter] ?? 0) + 1;
   }
 }

@@ -37,6 +37,10 @@ export interface NodeOptions {
   readonly inFlightMax: number;
   /** A checkpoint of the state machine is taken after this many bytes of log. Default 64 MiB. */
   readonly checkpointEveryBytes: number;
+  /** Segments of the log go when all their entries are older. Default 72 hours; null: never for their age. */
+  readonly retentionMs: number | null;
+  /** Segments go, the oldest first, when all together have more bytes. Default null: never for that. */
+  readonly retentionBytes: number | null;
   /** A snapshot for a follower is sent no faster. Default 64 MiB a second. */
   readonly snapshotBytesPerSecondMax: number;
   /** Most connections from clients. Default 1,024; peers have places of their own. */
@@ -67,6 +71,8 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   batchBytesMax: LIMITS.batchBytesMax,
   inFlightMax: LIMITS.inFlightMax,
   checkpointEveryBytes: 64 * 1024 * 1024,
+  retentionMs: 72 * 3_600_000,
+  retentionBytes: null,
   snapshotBytesPerSecondMax: 64 * 1024 * 1024,
   clientConnectionsMax: 1024,
   durability: 'quorum-sync',
@@ -138,6 +144,11 @@ export function checkOptions(options: NodeOptions): void {
   for (const key of positive) {
     const value = options[key];
     if (!Number.isInteger(value) || value <= 0) refuse(`${key} is ${value}`, 'give a positive integer');
+  }
+  for (const key of ['retentionMs', 'retentionBytes'] as const) {
+    const value = options[key];
+    if (value !== null && (!Number.isInteger(value) || value <= 0))
+      refuse(`${key} is ${value}`, 'give a positive integer, or null');
   }
   if (options.batchBytesMax > LIMITS.batchBytesMax || options.batchBytesMax <= batchBytes(1, 0)) {
     refuse(

@@ -111,16 +111,10 @@ export class ReadPath {
 
   #serve(read: Read, from: LogIndex): void {
     if (!read.waiter.isOpen) return;
-    const { core, machine } = this.#ports;
+    const { log, machine } = this.#ports;
     const applied = machine.appliedIndex;
-    if (from < core.firstIndex) {
-      read.waiter.failed(
-        read.requestId,
-        errorInfo(
-          'OUT_OF_RANGE',
-          `index ${from} is not kept any more: the log holds ${core.firstIndex} to ${applied}`,
-        ),
-      );
+    if (from < log.firstIndex) {
+      this.#refuse(read, from);
       return;
     }
     if (from > applied) {
@@ -133,12 +127,20 @@ export class ReadPath {
     const bytesMax = Math.min(read.request.bytesMax, ANSWER_BYTES_MAX);
     this.#ports.log.read(from, last, bytesMax, (error, entries) => {
       if (error === null) this.#select(read, from, entries);
+      else if (from < log.firstIndex) this.#refuse(read, from);
       else
         read.waiter.failed(
           read.requestId,
           errorInfo('INTERNAL', `cannot read the log at ${from}: ${error.message}`),
         );
     });
+  }
+
+  #refuse(read: Read, from: LogIndex): void {
+    const { firstIndex } = this.#ports.log;
+    const lastIndex = this.#ports.machine.appliedIndex;
+    const text = `index ${from} is not kept any more: the log holds ${firstIndex} to ${lastIndex}`;
+    read.waiter.failed(read.requestId, errorInfo('OUT_OF_RANGE', text, { firstIndex, lastIndex }));
   }
 
   /** Leaves out what holds no records of the raw log: entries of the protocol, of topics, and batches refused when applied. */
@@ -161,7 +163,7 @@ export class ReadPath {
   #answer(read: Read, nextIndex: LogIndex, entries: readonly Entry[]): void {
     this.#served += 1;
     read.waiter.answer(read.requestId, {
-      firstIndex: this.#ports.core.firstIndex,
+      firstIndex: this.#ports.log.firstIndex,
       commitIndex: this.#ports.machine.appliedIndex,
       nextIndex,
       entries,

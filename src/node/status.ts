@@ -17,6 +17,8 @@ export interface StatusParts {
   readonly startedAtMs: number;
   readonly address: string;
   readonly appliedIndex: LogIndex;
+  /** By what retention decided; segments that lie before may still be there. */
+  readonly logStart: LogIndex;
   readonly lastElection: LastElection | null;
   readonly tickMs: number;
   readonly counters: Readonly<Record<string, number>>;
@@ -61,7 +63,7 @@ export function buildStatus(parts: StatusParts): NodeStatus {
         term: core.term,
         votedFor: core.votedFor,
         leaderId: core.leader,
-        firstIndex: core.firstIndex,
+        firstIndex: Math.max(core.firstIndex, parts.logStart),
         lastIndex: core.lastIndex,
         lastTerm: core.lastTerm,
         durableIndex: core.durableIndex,

@@ -159,6 +159,7 @@ function walCounters(wal: Wal): Record<string, number> {
   const stats = wal.stats();
   return {
     walSegments: stats.segments,
+    walSegmentBytes: stats.segmentBytes,
     walSyncs: stats.syncs,
     ...(stats.syncMs.p50 === null ? {} : { walSyncMsP50: stats.syncMs.p50 }),
     ...(stats.syncMs.p99 === null ? {} : { walSyncMsP99: stats.syncMs.p99 }),

@@ -310,6 +310,15 @@ export class Wal {
     };
   }
 
+  /** Segments that are over, the oldest first. */
+  sealedSegments(): { readonly lastIndex: LogIndex; readonly bytes: number }[] {
+    const { segments } = this.#writer;
+    return segments.slice(0, -1).map(({ bytes }, at) => ({
+      lastIndex: ((segments[at + 1]?.header.firstIndex ?? 1) - 1) as LogIndex,
+      bytes,
+    }));
+  }
+
   /** How long syncs of the log take lately. See `SyncPace`. */
   syncPaceMs(): number {
     return this.#syncPace.paceMs(this.#clock.monotonicMs());

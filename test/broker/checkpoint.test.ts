@@ -152,7 +152,7 @@ describe('a checkpoint', () => {
     machine.apply(log.batch(stamp(1, 9)));
     const now = concatenate(machine.checkpoint());
     // It had a zero where there are now the numbers of topics, groups and the next queue.
-    const old = Uint8Array.from([...now.subarray(0, 28), 0, 0, 0, 0, ...now.subarray(40)]);
+    const old = Uint8Array.from([...now.subarray(0, 28), 0, 0, 0, 0, ...now.subarray(48)]);
     old[4] = 1;
     const restored = StateMachine.restore(old);
     expect(counts(restored)).toEqual(counts(machine));
@@ -160,6 +160,46 @@ describe('a checkpoint', () => {
     const rest = [log.batch(stamp(1, 1)), log.batch(stamp(1, 2)), log.order(topic('t', 1))];
     expect(replay(rest, restored)).toEqual(replay(rest, machine));
     expect(restored.digest()).toBe(machine.digest());
+  });
+
+  test('of version 2, before logs could be trimmed, is still read', () => {
+    const log = new Log();
+    const machine = new StateMachine();
+    machine.apply(log.order(topic('t', 2)));
+    machine.apply(log.batch(stamp(0, 0), 1));
+    const now = concatenate(machine.checkpoint());
+    const old = Uint8Array.from([...now.subarray(0, 40), ...now.subarray(48)]);
+    old[4] = 2;
+    const restored = StateMachine.restore(old);
+    expect([restored.logStart, restored.queue(1)?.endOffset]).toEqual([1, 1]);
+    expect(restored.digest()).toBe(machine.digest());
+  });
+
+  test('knows where the log begins, and which refusals lie behind that', () => {
+    const log = new Log();
+    const machine = new StateMachine();
+    machine.apply(log.openProducer(4));
+    machine.apply(log.batch(stamp(1, 5)));
+    const early = machine.appliedIndex;
+    machine.apply(log.batch(stamp(1, 1)));
+    machine.apply(log.batch(stamp(1, 9)));
+    const late = machine.appliedIndex;
+    expect(machine.apply(log.order({ type: 'trim-log', index: early }))).toMatchObject({
+      outcome: { type: 'log-trimmed', firstIndex: early + 1 },
+    });
+    // Never back, and never beyond what comes before the order itself.
+    expect(machine.apply(log.order({ type: 'trim-log', index: 1 as typeof early }))).toMatchObject({
+      outcome: { firstIndex: early + 1 },
+    });
+    const restored = StateMachine.restore(concatenate(machine.checkpoint()));
+    for (const one of [machine, restored]) {
+      expect(one.logStart).toBe(early + 1);
+      expect([one.isVoided(early), one.isVoided(late)]).toEqual([false, true]);
+    }
+    const last = restored.appliedIndex;
+    expect(restored.apply(log.order({ type: 'trim-log', index: 1_000_000 as typeof early }))).toMatchObject({
+      outcome: { firstIndex: last + 1 },
+    });
   });
 
   test('that is given up early costs nothing from then on', () => {
@@ -196,7 +236,7 @@ describe('a checkpoint', () => {
       return bytes;
     };
     expect(() => StateMachine.restore(changed(0, 0))).toThrow(/no checkpoint/);
-    expect(() => StateMachine.restore(changed(4, 3))).toThrow(/version 3/);
+    expect(() => StateMachine.restore(changed(4, 4))).toThrow(/version 4/);
     // Counts that lie.
     for (const at of [20, 23, 24, 27, 28, 31, 32, 35])
       expect(() => StateMachine.restore(changed(at, 0x7f))).toThrow(RangeError);

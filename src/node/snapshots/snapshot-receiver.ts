@@ -5,7 +5,7 @@ import type { GroupId, NodeId } from '../../base/units.ts';
 import type { RaftCore } from '../../raft/index.ts';
 import { IncomingSnapshot, isSame } from '../../wal/index.ts';
 import type { SnapshotStatus } from '../../wire/status-schema.ts';
-import type { NodeEvent } from '../../wire/watch-schema.ts';
+import type { Announce } from '../announcement.ts';
 
 export interface SnapshotReceiverParts {
   readonly core: RaftCore;
@@ -20,12 +20,7 @@ export interface SnapshotReceiverParts {
    */
   readonly onWhole: (take: () => IncomingSnapshot | null) => void;
   readonly onFailure: (error: DiskError) => void;
-  readonly event: (
-    level: NodeEvent['level'],
-    code: string,
-    text: string,
-    fields: NodeEvent['fields'],
-  ) => void;
+  readonly event: Announce;
 }
 
 /** What is left to the log and its checkpoints while a snapshot comes in. */

@@ -6,7 +6,7 @@ import type { LogIndex, NodeId } from '../../base/units.ts';
 import type { RaftCore, SnapshotWanted } from '../../raft/index.ts';
 import { isSame, type SnapshotFile } from '../../wal/index.ts';
 import type { SnapshotStatus } from '../../wire/status-schema.ts';
-import type { NodeEvent } from '../../wire/watch-schema.ts';
+import type { Announce } from '../announcement.ts';
 
 export interface SnapshotSenderParts {
   readonly core: RaftCore;
@@ -18,12 +18,7 @@ export interface SnapshotSenderParts {
   /** Of all transfers together. */
   readonly bytesPerSecondMax: number;
   readonly enter: () => void;
-  readonly event: (
-    level: NodeEvent['level'],
-    code: string,
-    text: string,
-    fields: NodeEvent['fields'],
-  ) => void;
+  readonly event: Announce;
 }
 
 const PIECE_BYTES_MAX: number = 256 * 1024;
@@ -34,6 +29,8 @@ const WINDOW_PIECES = 4;
 const ASK_AGAIN_MS = 300;
 /** What is not used up of the rate is kept for so long. */
 const BURST_MS = 50;
+/** The log behind a snapshot that takes longer is not kept for its sake: then it is sent anew. */
+const HOLD_MS = 300_000;
 
 interface Transfer {
   wanted: SnapshotWanted;
@@ -45,6 +42,7 @@ interface Transfer {
   isAsking: boolean;
   isReading: boolean;
   isVerified: boolean;
+  readonly startedMs: number;
   lastHeardMs: number;
 }
 
@@ -88,10 +86,12 @@ export class SnapshotSender {
     return this.#sentBytes;
   }
 
-  /** The oldest snapshot under way: while it is, the log behind it had better be kept. Null if none is. */
+  /** The oldest snapshot under way, for so long as the log behind it is worth keeping. Null if none is. */
   get oldestIndex(): LogIndex | null {
+    const nowMs = this.#parts.clock.monotonicMs();
     let oldest: LogIndex | null = null;
-    for (const { file } of this.#transfers.values()) {
+    for (const { file, startedMs } of this.#transfers.values()) {
+      if (nowMs - startedMs > HOLD_MS) continue;
       const { lastIncludedIndex } = file.id;
       if (oldest === null || lastIncludedIndex < oldest) oldest = lastIncludedIndex;
     }
@@ -121,6 +121,7 @@ export class SnapshotSender {
       isAsking: false,
       isReading: false,
       isVerified: false,
+      startedMs: this.#parts.clock.monotonicMs(),
       lastHeardMs: this.#parts.clock.monotonicMs(),
     };
     this.#transfers.set(wanted.to, transfer);

@@ -4,7 +4,7 @@ import { FIRST_GROUP, type LogIndex } from '../../base/units.ts';
 import type { RaftCore, Ready } from '../../raft/index.ts';
 import { SnapshotFile, type CheckpointStore, type IncomingSnapshot } from '../../wal/index.ts';
 import type { SnapshotStatus } from '../../wire/status-schema.ts';
-import type { NodeEvent } from '../../wire/watch-schema.ts';
+import type { Announce } from '../announcement.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 import { SnapshotSender } from './snapshot-sender.ts';
 
@@ -16,12 +16,7 @@ export interface SnapshotsParts {
   readonly checkpoints: CheckpointStore;
   readonly bytesPerSecondMax: number;
   readonly enter: () => void;
-  readonly event: (
-    level: NodeEvent['level'],
-    code: string,
-    text: string,
-    fields: NodeEvent['fields'],
-  ) => void;
+  readonly event: Announce;
   readonly onWhole: (take: () => IncomingSnapshot | null) => void;
   readonly onFailure: (error: DiskError) => void;
 }

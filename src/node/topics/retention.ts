@@ -1,5 +1,6 @@
 import type { Clock, TimerHandle } from '../../base/ports/clock.ts';
 import { encodeCommand, type Queue, type QueuePosition, type StateMachine } from '../../broker/index.ts';
+import type { LogIndex } from '../../base/units.ts';
 import type { QueueStore } from '../../queue/index.ts';
 import type { AppendPath } from '../append-path.ts';
 
@@ -43,6 +44,30 @@ export class Retention {
     });
   }
 
+  /** Raises the first offsets of queues that have records at or below an index of the log which is about to go. */
+  raiseFor(index: LogIndex, done: () => void): void {
+    const { machine, queues } = this.#parts;
+    const all = Array.from(machine.topics(), (topic) => topic.queues)
+      .flat()
+      .filter(({ firstOffset, endOffset }) => firstOffset < endOffset);
+    const raised: QueuePosition[] = [];
+    const next = (at: number): void => {
+      const queue = all[at];
+      if (this.#isStopped) return;
+      if (raised.length >= RAISED_MAX || queue === undefined) this.#propose(raised.splice(0));
+      if (queue === undefined) {
+        done();
+        return;
+      }
+      queues.find(queue.id, 'index', index + 1, (error, unit) => {
+        const offset = unit?.baseOffset ?? queue.endOffset;
+        if (error === null && offset > queue.firstOffset) raised.push({ queue: queue.id, offset });
+        next(at + 1);
+      });
+    };
+    next(0);
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
@@ -62,7 +87,7 @@ export class Retention {
       const queue = limited[at];
       if (this.#isStopped) return;
       if (queue === undefined || raised.length >= RAISED_MAX) {
-        if (raised.length > 0 && leads()) this.#propose(raised);
+        if (leads()) this.#propose(raised);
         done();
         return;
       }
@@ -107,6 +132,7 @@ export class Retention {
   }
 
   #propose(offsets: readonly QueuePosition[]): void {
+    if (offsets.length === 0) return;
     this.#parts.appends.command(
       encodeCommand({ type: 'raise-first-offset', offsets }),
       DEADLINE_MS,

@@ -102,6 +102,11 @@ export class TopicsDesk {
     this.#members.onPause();
   }
 
+  /** Raises the first offsets of queues that would lose records with the log up to this index. */
+  raiseFirstOffsets(index: LogIndex, done: () => void): void {
+    this.#retention.raiseFor(index, done);
+  }
+
   /** Calls back when a checkpoint of what is applied now may count. */
   beforeCheckpoint(done: () => void): void {
     this.#queues.sync(done);
@@ -168,7 +173,7 @@ function openQueues(parts: TopicsDeskParts): QueueStore {
         return machine.appliedIndex;
       },
       get firstIndex(): LogIndex {
-        return core.firstIndex;
+        return log.firstIndex;
       },
       read: (first, done) => {
         // What is applied and not durable here yet is in the cache, and nowhere else.

@@ -18,7 +18,7 @@ export const anyOrder: fc.Arbitrary<AnyOrder> = fc.record({
     ...(['create-topic', 'create-topic', 'alter-topic', 'delete-topic', 'raise-first-offset'] as const),
     ...(['join-group', 'join-group', 'join-group', 'leave-group', 'expire-members'] as const),
     ...(['commit-positions', 'commit-positions', 'commit-positions', 'commit-positions'] as const),
-    ...(['reset-positions', 'delete-group'] as const),
+    ...(['reset-positions', 'delete-group', 'trim-log'] as const),
   ),
   topic: fc.nat(2),
   group: fc.nat(1),
@@ -91,5 +91,10 @@ export function orderOf(order: AnyOrder, machine: StateMachine): Command {
       };
     case 'delete-group':
       return { type, group };
+    case 'trim-log':
+      return {
+        type,
+        index: Math.max(0, machine.appliedIndex + 2 - (pick % 10)) as typeof machine.appliedIndex,
+      };
   }
 }

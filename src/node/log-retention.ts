@@ -1,0 +1,164 @@
+import { entryTime } from '../base/entry.ts';
+import { mark } from '../base/marks.ts';
+import type { Clock, TimerHandle } from '../base/ports/clock.ts';
+import type { LogIndex } from '../base/units.ts';
+import { encodeCommand, type StateMachine } from '../broker/index.ts';
+import type { RaftCore } from '../raft/index.ts';
+import type { CheckpointStore, Wal } from '../wal/index.ts';
+import type { Announce } from './announcement.ts';
+import type { AppendPath } from './append-path.ts';
+
+export interface LogRetentionParts {
+  readonly core: RaftCore;
+  readonly machine: StateMachine;
+  readonly wal: Wal;
+  readonly checkpoints: CheckpointStore;
+  readonly clock: Clock;
+  readonly appends: AppendPath;
+  /** Segments go when the newest entry in them is older. Null: never for that reason. */
+  readonly ageMsMax: number | null;
+  /** Segments go when all of them have more bytes together. Null: never for that reason. */
+  readonly bytesMax: number | null;
+  readonly enter: () => void;
+  /** Raises the first offsets of queues that would lose records with the log up to this index. */
+  readonly raiseFirstOffsets: (index: LogIndex, done: () => void) => void;
+  /** Of the oldest snapshot on its way to a follower, which needs the log behind it next; null if there is none. */
+  readonly oldestIndexSent: () => LogIndex | null;
+  readonly event: Announce;
+}
+
+const CHECK_MS = 1000;
+const DEADLINE_MS = 10_000;
+
+/**
+ * Keeps the log from growing for ever. The leader looks at its segments and proposes where the log is to begin; what is
+ * decided is an entry, so that all nodes serve the same. Each node then removes whole segments when it can: when a
+ * checkpoint that it keeps has what they held.
+ */
+export class LogRetention {
+  readonly #parts: LogRetentionParts;
+  #timer: TimerHandle | null = null;
+  #isStopped = false;
+  /** Stored time of the last entry of the oldest segment, by its index. */
+  #lastTime: { readonly index: LogIndex; readonly timeMs: number } | null = null;
+
+  constructor(parts: LogRetentionParts) {
+    this.#parts = parts;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** What was decided was applied, or a checkpoint has more than before: lets go of segments that nobody needs any more. */
+  trim(): void {
+    const { core, machine, wal, checkpoints, oldestIndexSent, event } = this.#parts;
+    if (machine.logStart <= core.firstIndex) return;
+    const oldestCheckpoint = checkpoints.list()[0] ?? 0;
+    const sent = oldestIndexSent() ?? Number.POSITIVE_INFINITY;
+    const index = Math.min(machine.logStart - 1, oldestCheckpoint, core.durableIndex, sent);
+    if (index < core.firstIndex) return;
+    const before = core.firstIndex;
+    const firstIndex = wal.trimTo(index as LogIndex);
+    if (firstIndex === before) return;
+    core.trimmed(firstIndex);
+    event(
+      'info',
+      'log-trimmed',
+      `removed entries ${before} to ${firstIndex - 1}: the log begins at ${firstIndex}`,
+      {
+        firstIndex,
+      },
+    );
+  }
+
+  #arm(): void {
+    if (this.#isStopped || (this.#parts.ageMsMax === null && this.#parts.bytesMax === null)) return;
+    this.#timer = this.#parts.clock.setTimer(CHECK_MS, () => {
+      const { core, appends, enter } = this.#parts;
+      enter();
+      if (this.#isStopped) return;
+      if (core.role !== 'leader' || !appends.knowsItsPredecessors()) this.#arm();
+      else this.#findLast((index) => this.#propose(index));
+    });
+  }
+
+  /** The last index that is to go, of whole segments; null if nothing is. */
+  #findLast(done: (index: LogIndex | null) => void): void {
+    const { machine, wal, bytesMax } = this.#parts;
+    let bytesLeft = wal.stats().segmentBytes;
+    let last: LogIndex | null = null;
+    const limit = this.#limit;
+    const sealed = wal.sealedSegments();
+    for (const { lastIndex, bytes } of sealed) {
+      const isGone = lastIndex < machine.logStart;
+      const isSurplus = bytesMax !== null && bytesLeft > bytesMax && lastIndex <= limit;
+      if (!isGone && !isSurplus) break;
+      if (!isGone) last = lastIndex;
+      bytesLeft -= bytes;
+    }
+    const from = last ?? machine.logStart - 1;
+    const next = sealed.filter(({ lastIndex }) => lastIndex > from && lastIndex <= limit);
+    this.#findOld(
+      next.map(({ lastIndex }) => lastIndex),
+      last,
+      done,
+    );
+  }
+
+  /** Goes on from `last` with segments whose entries are all too old. */
+  #findOld(
+    segmentEnds: readonly LogIndex[],
+    last: LogIndex | null,
+    done: (index: LogIndex | null) => void,
+  ): void {
+    const { ageMsMax, clock } = this.#parts;
+    const [index, ...rest] = segmentEnds;
+    if (index === undefined || ageMsMax === null) {
+      done(last);
+      return;
+    }
+    this.#timeOf(index, (timeMs) => {
+      if (timeMs === null || clock.unixMs() - timeMs <= ageMsMax) done(last);
+      else this.#findOld(rest, index, done);
+    });
+  }
+
+  #timeOf(index: LogIndex, done: (timeMs: number | null) => void): void {
+    if (this.#lastTime?.index === index) {
+      done(this.#lastTime.timeMs);
+      return;
+    }
+    this.#parts.wal.read(index, 1, 0, (error, [entry]) => {
+      this.#parts.enter();
+      if (this.#isStopped) return;
+      if (error === null && entry !== undefined) this.#lastTime = { index, timeMs: entryTime(entry) };
+      done(error === null && entry !== undefined ? entryTime(entry) : null);
+    });
+  }
+
+  /** Behind this nothing goes: not what followers that get the log are about to be sent. */
+  get #limit(): number {
+    const { core, machine } = this.#parts;
+    let limit = Math.min(machine.appliedIndex, core.durableIndex);
+    for (const { state, recentlyActive, matchIndex } of core.status().progress)
+      if (state === 'replicate' && recentlyActive) limit = Math.min(limit, matchIndex);
+    return limit;
+  }
+
+  #propose(index: LogIndex | null): void {
+    const { appends, raiseFirstOffsets } = this.#parts;
+    if (index === null) {
+      this.#arm();
+      return;
+    }
+    mark('node.log-trim-proposed');
+    raiseFirstOffsets(index, () => {
+      if (this.#isStopped) return;
+      // What was not decided is looked at again the next time.
+      appends.command(encodeCommand({ type: 'trim-log', index }), DEADLINE_MS, () => this.#arm());
+    });
+  }
+}
