@@ -135,6 +135,11 @@ export class AppendPath {
     return this.#pending.length - this.#pendingHead;
   }
 
+  /** Some request waits to be proposed, and refers into the frame that brought it. */
+  get isGathering(): boolean {
+    return this.#gathered.length > 0;
+  }
+
   counters(): Record<string, number> {
     return {
       appendsPending: this.pendingCount,

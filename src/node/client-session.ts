@@ -45,6 +45,7 @@ import type { InboundConnection, InboundOwner } from './inbound.ts';
 import type { ReadPath, ReadWaiter } from './read-path.ts';
 import type { FetchWaiter } from './topics/fetch-path.ts';
 import type { TopicsDesk } from './topics/topics-desk.ts';
+import type { BodyUse } from './turn-memory.ts';
 import type { WatcherSink, Watchers } from './watchers.ts';
 
 export interface SessionServices {
@@ -94,15 +95,18 @@ export class ClientSession
     return this.#connection.unreadBytes;
   }
 
-  onFrame(frame: Frame): void {
+  onFrame(frame: Frame): BodyUse {
     if (this.#services.stopping()) {
       this.failed(
         frame.requestId,
         errorInfo('SHUTTING_DOWN', 'this node is stopping; another one takes over'),
       );
-      return;
+      return 'this-turn';
     }
-    if (!this.#services.forwarder.takes(this, frame)) this.carryOut(frame);
+    if (this.#services.forwarder.takes(this, frame)) return 'kept';
+    this.carryOut(frame);
+    // A batch is copied into the log when it is proposed.
+    return frame.kind === FrameKind.APPEND || frame.kind === FrameKind.PRODUCE ? 'this-turn' : 'kept';
   }
 
   carryOut(frame: Frame): void {

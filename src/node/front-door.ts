@@ -9,6 +9,7 @@ import { ClientSession, type SessionServices } from './client-session.ts';
 import type { NodeEvent } from '../wire/watch-schema.ts';
 import { listenFailure } from './failures.ts';
 import { InboundConnection, type InboundOwner } from './inbound.ts';
+import { TurnMemory } from './turn-memory.ts';
 
 export interface FrontDoorParts {
   readonly id: string;
@@ -23,6 +24,8 @@ export interface FrontDoorParts {
   /** Decides about a caller that says it is a peer. */
   readonly admitPeer: (hello: Hello, connection: InboundConnection) => InboundOwner | ErrorInfo;
   readonly services: () => Omit<SessionServices, 'dirty' | 'onGone'>;
+  /** Nothing that came in this turn waits to be proposed. */
+  readonly isUsedUp: () => boolean;
   readonly notice: (code: string, text: string, fields: NodeEvent['fields']) => void;
   readonly onListening: () => void;
   readonly onError: (error: NodeError) => void;
@@ -34,6 +37,7 @@ export class FrontDoor {
   readonly #inbound = new Set<InboundConnection>();
   readonly #sessions = new Set<ClientSession>();
   readonly #dirtySessions = new Set<ClientSession>();
+  readonly #turnMemory = new TurnMemory();
   #listener: Listener | null = null;
   #badConnections = 0;
 
@@ -53,6 +57,7 @@ export class FrontDoor {
       onConnection: (connection) => {
         const inbound = new InboundConnection(connection, clock, {
           mutations,
+          turnMemory: this.#turnMemory,
           enter,
           admit: (hello, from) => this.#admit(hello, from),
           onBadPeer: (remoteAddress, code, message) => {
@@ -75,10 +80,11 @@ export class FrontDoor {
     });
   }
 
-  /** End of the turn: what is queued for clients leaves. */
+  /** End of the turn: what is queued for clients leaves, and what came from them goes. */
   flush(): void {
     for (const session of this.#dirtySessions) session.flush();
     this.#dirtySessions.clear();
+    this.#turnMemory.end(this.#parts.isUsedUp());
   }
 
   /** Nobody new; clients get what is queued for them, and a goodbye. */

@@ -7,17 +7,20 @@ import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
 import { FrameParser, WireError } from '../wire/frame-parser.ts';
 import { decodeHello, encodeHelloAck, type Hello, type HelloAck } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
+import type { BodyUse, TurnMemory } from './turn-memory.ts';
 
 /** What a greeted connection is for. */
 export interface InboundOwner {
   readonly bodyBytesMax: number;
-  onFrame(frame: Frame): void;
+  /** @returns how long it refers into the frame's body. */
+  onFrame(frame: Frame): BodyUse;
   onDrain(): void;
   onClose(reason: CloseReason): void;
 }
 
 export interface InboundHandlers {
   readonly mutations: Mutations;
+  readonly turnMemory: TurnMemory;
   enter(): void;
   /** Decides about a newcomer: who takes its frames, or why it is refused. */
   admit(
@@ -44,6 +47,9 @@ export class InboundConnection implements ConnectionHandler {
   readonly #parser: FrameParser;
   readonly #deadline: TimerHandle;
   #owner: InboundOwner | null = null;
+  /** What is being taken in, and whether a frame in it is kept by its receiver. */
+  #received: Uint8Array | null = null;
+  #isKept = false;
   #closed = false;
   #queued: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -102,12 +108,17 @@ export class InboundConnection implements ConnectionHandler {
   onData(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#handlers.enter();
+    this.#received = bytes;
+    this.#isKept = false;
     try {
       this.#parser.push(bytes);
+      if (!this.#isKept) this.#handlers.turnMemory.received(this.#connection, bytes);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       if (!isProtocolError(error)) throw error;
       this.#reject(error.code, error.message);
+    } finally {
+      this.#received = null;
     }
   }
 
@@ -132,7 +143,7 @@ export class InboundConnection implements ConnectionHandler {
         this.flush();
         return;
       }
-      this.#owner.onFrame(frame);
+      this.#note(frame.body, this.#owner.onFrame(frame));
       return;
     }
     if (frame.kind !== FrameKind.HELLO) {
@@ -150,6 +161,13 @@ export class InboundConnection implements ConnectionHandler {
     this.#parser.setLimit(answer.owner.bodyBytesMax);
     this.send(encodeFrame(FrameKind.HELLO_ACK, frame.requestId, [encodeHelloAck(answer.ack)]));
     this.flush();
+  }
+
+  /** A body lies in what was received, or was put together in memory of its own. */
+  #note(body: Uint8Array, use: BodyUse): void {
+    if (body.buffer !== this.#received?.buffer) {
+      if (use === 'this-turn') this.#handlers.turnMemory.assembled(body);
+    } else if (use === 'kept') this.#isKept = true;
   }
 
   #reject(code: string, message: string): void {

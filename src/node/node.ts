@@ -602,6 +602,7 @@ export class Node implements DledgerNode {
         faults: (order) => this.#faults.carryOut(order),
         transfer: (target, done) => this.#beginTransfer(target, done),
       }),
+      isUsedUp: () => !this.#appends.isGathering,
       notice: (code, text, fields) => this.#event('warn', code, text, fields),
       onListening: () => {
         this.#loop.enter();

@@ -229,7 +229,11 @@ export class Peers {
     peer.links.bulk.hasten();
     return {
       bodyBytesMax: LIMITS.peerFrameBytesMax,
-      onFrame: (frame) => this.#onFrame(peer, incarnation, frame),
+      onFrame: (frame) => {
+        this.#onFrame(peer, incarnation, frame);
+        // Entries are views into the frame that brought them.
+        return 'kept';
+      },
       onDrain: () => undefined,
       onClose: () => {
         peer.inbound.delete(connection);

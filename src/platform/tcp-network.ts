@@ -10,6 +10,8 @@ import type {
 
 /** Above this `write` asks its caller to wait for `onDrain`. */
 const HIGH_WATER_BYTES = 1024 * 1024;
+/** Less is left to the collector: to release it would cost more. */
+const RELEASE_BYTES_MIN = 4096;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 const LINGER_MS = 2000;
 
@@ -127,6 +129,12 @@ class TcpConnection implements Connection {
     for (const chunk of chunks) socket.write(chunk);
     socket.uncork();
     return socket.writableLength <= HIGH_WATER_BYTES;
+  }
+
+  release({ buffer, byteLength }: Uint8Array): void {
+    // Each read of a socket has a buffer of its own. Detached, its memory is free without a garbage collection.
+    const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+    if (isWhole && byteLength >= RELEASE_BYTES_MIN) buffer.transfer(0);
   }
 
   close(): void {

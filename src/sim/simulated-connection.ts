@@ -8,6 +8,8 @@ const WINDOW_BYTES = 256 * 1024;
 const HIGH_WATER_BYTES = 1024 * 1024;
 /** So long a closing side waits for the other to close too. */
 const LINGER_MS = 2000;
+/** What released memory is overwritten with. */
+const RELEASED = 0xdb;
 
 /** The process that an end of a connection belongs to. */
 export interface Owner {
@@ -115,6 +117,11 @@ export class SimulatedConnection implements Connection {
     if (this.#unsentBytes <= HIGH_WATER_BYTES) return true;
     this.#owesDrain = true;
     return false;
+  }
+
+  /** Whoever still refers into it finds out. */
+  release(bytes: Uint8Array): void {
+    bytes.fill(RELEASED);
   }
 
   close(): void {

@@ -106,6 +106,18 @@ async function bareServer(options: net.ServerOpts, onSocket: (socket: net.Socket
 }
 
 describe('TCP', () => {
+  test('what is given back is gone at once, unless it is too small to be worth it', async () => {
+    const { near, far } = await pair();
+    near.connection.write([new Uint8Array(16)]);
+    await far.receive(16);
+    near.connection.write([new Uint8Array(100_000)]);
+    await far.receive(100_016);
+    const [small, ...large] = far.chunks;
+    for (const chunk of far.chunks) far.connection.release(chunk);
+    expect(small?.length).toBe(16);
+    expect(large.filter((chunk) => chunk.length >= 4096)).toEqual([]);
+  });
+
   test('carries chunks in order, both ways, and names the other side', async () => {
     const { near, far } = await pair();
     expect(near.connection.write([Buffer.from('one '), Buffer.from('two '), Buffer.alloc(0)])).toBe(true);

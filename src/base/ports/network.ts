@@ -13,7 +13,7 @@ export type CloseReason =
 export interface ConnectionHandler {
   /** An outgoing connection is established. Not called for accepted ones: they are open when handed over. */
   onOpen?(): void;
-  /** Some bytes came. They belong to the receiver, who may keep views into them. */
+  /** Some bytes came. They belong to the receiver, who may keep views into them, or give them back by `release`. */
   onData(bytes: Uint8Array): void;
   /** What was buffered has been handed to the operating system; `write` may go on. */
   onDrain?(): void;
@@ -33,6 +33,8 @@ export interface Connection {
    * connection a write does nothing.
    */
   write(chunks: readonly Uint8Array[]): boolean;
+  /** Gives back what `onData` handed over, whole: nobody refers into it any more, and its memory goes at once. */
+  release(bytes: Uint8Array): void;
   /** Sends what is buffered, then ends the connection. */
   close(): void;
   /** Ends the connection at once with a reset. */

@@ -108,6 +108,20 @@ describe('a simulated network', () => {
     );
   });
 
+  test('what was given back is overwritten, and nothing beside it', () => {
+    const world = new World(1, { splitChance: 0 });
+    const { near, far } = world.pair();
+    const chunks: Uint8Array[] = [];
+    far.onData = (data) => chunks.push(data);
+    for (const value of [1, 2]) near.connection?.write([bytes(value, value)]);
+    world.clock.runUntilIdle();
+    const [first, second] = chunks;
+    if (first === undefined) throw new Error('nothing came');
+    far.connection?.release(first);
+    expect(first).toEqual(bytes(0xdb, 0xdb));
+    expect(second).toEqual(bytes(2, 2));
+  });
+
   test('the same seed is the same run', () => {
     const run = (seed: number): string => {
       const world = new World(seed, { splitChance: 0.3 });
