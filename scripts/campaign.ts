@@ -10,6 +10,7 @@ import { Client, connect } from '../src/client/index.ts';
  *     npm run campaign -- console-soak [--frames 20000]   the console draws so many frames: its heap stays flat
  *     npm run campaign -- bit-flips [--flips 2000] [--seed 1]     single bits flip at rest, of every kind of byte: none is served, none loses a record
  *     npm run campaign -- power-cuts [--rounds 60] [--seed 1] [--unsafe]     real nodes on loop images of ext4 lose power: one, the leader, all
+ *     npm run campaign -- crash-states [--states 1000000] [--seed 1]     a log is opened from so many different states of a crashed disk
  *     npm run campaign -- redis-sink [--seconds 90] [--seed 1]   sinks, Redis and leaders die: the stream is the log
  */
 const { values, positionals } = parseArgs({
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     flips: { type: 'string', default: '2000' },
     rounds: { type: 'string', default: '60' },
     unsafe: { type: 'boolean', default: false },
+    states: { type: 'string', default: '1000000' },
     seconds: { type: 'string', default: '90' },
     seed: { type: 'string', default: '1' },
   },
@@ -40,6 +42,11 @@ const campaigns: Record<string, () => Promise<boolean>> = {
       Number(values.rounds),
       Number(values.seed),
       values.unsafe,
+    ),
+  'crash-states': async () =>
+    (await import('./campaigns/crash-states.ts')).countCrashStates(
+      Number(values.states),
+      Number(values.seed),
     ),
   'redis-sink': async () =>
     (await import('./campaigns/redis-sink.ts')).redisSink(Number(values.seconds), Number(values.seed)),
