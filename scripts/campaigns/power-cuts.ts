@@ -26,20 +26,27 @@ export interface PowerCutResult {
   readonly verdict: Verdict;
 }
 
+export interface PowerCutOptions {
+  readonly rounds: number;
+  readonly seed: number;
+  /** Nodes that never sync, which must lose records: what was there when the first cut came is all that is sure to be there. */
+  readonly isUnsafe?: boolean;
+  readonly onRound?: (line: string) => void;
+}
+
 /**
  * Three real nodes, each on a file system of its own, under load. Each round some of them stop in the middle of what they
  * do, and go on from what had reached their disks.
- * @param extra flags of the nodes.
  */
-export async function cutPower(
-  rounds: number,
-  seed: number,
-  extra: readonly string[] = [],
-  onRound?: (line: string) => void,
-): Promise<PowerCutResult> {
+export async function cutPower({
+  rounds,
+  seed,
+  isUnsafe = false,
+  onRound,
+}: PowerCutOptions): Promise<PowerCutResult> {
   const prng = new Prng(seed);
   const images = new Map<string, LoopImage>();
-  const cluster = await Cluster.start(3, [...FLAGS, ...extra], (made) => {
+  const cluster = await Cluster.start(3, isUnsafe ? [...FLAGS, '--unsafe-no-sync'] : FLAGS, (made) => {
     for (const id of made.ids)
       images.set(id, new LoopImage(path.join(made.directory, `${id}.image`), made.dataDirectory(id)));
   });
@@ -47,8 +54,9 @@ export async function cutPower(
     const writer = await Writer.start(cluster.endpoints, 'w', IN_FLIGHT);
     const cuts: Record<Kind, number> = { 'a follower': 0, 'the leader': 0, 'all at once': 0 };
     let tornTails = 0;
+    if (isUnsafe) for (const image of images.values()) image.settle();
     for (let round = 0; round < rounds; round += 1) {
-      const kind = KINDS[round % KINDS.length] ?? 'all at once';
+      const kind = isUnsafe ? 'all at once' : (KINDS[round % KINDS.length] ?? 'all at once');
       await writer.more(RECORDS_BEFORE_CUT);
       await delay(prng.below(PAUSE_MS_MAX));
       const victims = victimsOf(kind, await cluster.leader(), cluster.ids, prng);
@@ -110,7 +118,7 @@ async function cut(
 export async function powerCuts(rounds: number, seed: number, isUnsafe: boolean): Promise<boolean> {
   if (noLoopMounts !== null) return false;
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  const result = await cutPower(rounds, seed, isUnsafe ? ['--unsafe-no-sync'] : [], say);
+  const result = await cutPower({ rounds, seed, isUnsafe, onRound: say });
   const { cuts, tornTails, acknowledged, unknown, unknownStored, verdict } = result;
   const { lost, duplicated, moved, invented } = verdict;
   say(`power cuts: ${KINDS.map((kind) => `${kind} ${cuts[kind]}`).join(', ')}; ${tornTails} torn tails`);

@@ -69,11 +69,14 @@ export function surveySurvivor({ disk, clock }: RecoveryPorts, directory: string
     const [lastEntry] = lastIndex < firstIndex ? [] : log.entries(lastIndex, lastIndex);
     const checkpoint = new CheckpointStore({ disk, clock, directory, group: identity.group }).load();
     const entries = log.configurationEntries();
-    const committed = entries.findLast((entry) => entry.index <= commitHint) ?? entries[0];
-    const body = committed === undefined ? (checkpoint?.configuration ?? null) : entryBody(committed);
+    const committed = entries.findLast((entry) => entry.index <= commitHint);
+    const stored =
+      checkpoint !== null && checkpoint.configuration.length > 0 ? checkpoint.configuration : null;
+    const founding = entries[0] === undefined ? null : entryBody(entries[0]);
+    const body = committed === undefined ? (stored ?? founding) : entryBody(committed);
     return {
       identity,
-      configuration: body === null || body.length === 0 ? null : decodeConfiguration(body),
+      configuration: body === null ? null : decodeConfiguration(body),
       report,
       commitHint: Math.max(commitHint, checkpoint?.index ?? NO_INDEX) as LogIndex,
       lastTimeMs: lastEntry === undefined ? null : entryTime(lastEntry),

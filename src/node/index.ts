@@ -8,6 +8,7 @@ export {
   type RecoveryPorts,
   type Survivor,
 } from './force-recovery.ts';
+export { verifyQueues, type QueueDamage } from '../queue/index.ts';
 export type { NodeEvent } from '../wire/watch-schema.ts';
 export type { DledgerNode, NodeHandlers, NodePorts } from './node-interface.ts';
 export { startNode } from './start-node.ts';

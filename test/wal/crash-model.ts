@@ -295,6 +295,8 @@ function readAll(wal: Wal): Entry[] {
 
 /** One step of a life, chosen by chance. */
 export function stepByChance(model: CrashModel, prng: Prng): void {
+  // Nothing is ever written in term 0.
+  if (model.state.hardState.term === 0) model.submit({ hardState: { term: term(1), votedFor: N1 } });
   const { hardState, entries } = model.state;
   const nextHardState = { term: term(hardState.term + prng.below(2)), votedFor: prng.chance(0.5) ? N1 : N2 };
   const count = prng.below(6);

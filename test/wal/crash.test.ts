@@ -93,7 +93,7 @@ test('after a crash at any moment nothing that was reported is missing, and noth
   }
   // The order of completions, and with it the number of events, varies a little.
   expect(crashes).toBeGreaterThan(events * CRASHES.length * 0.95);
-});
+}, 60_000);
 
 test('a crash during recovery is recovered from', () => {
   const events = eventsOf(everything);
@@ -111,7 +111,7 @@ test('a crash during recovery is recovered from', () => {
       model.open();
     }
   }
-});
+}, 60_000);
 
 test('lives of many kinds, each ended by a crash or a failing disk', () => {
   const ends: readonly Crash[] = [

@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { EntryKind } from '../../src/base/entry.ts';
+import { FIRST_GROUP } from '../../src/base/units.ts';
+import { CheckpointStore } from '../../src/wal/checkpoint.ts';
 import { dumpLog, type DumpItem } from '../../src/wal/dump.ts';
 import { DirectoryRefusedError } from '../../src/wal/errors.ts';
+import { OfflineLog } from '../../src/wal/offline-log.ts';
+import { planRepair } from '../../src/wal/repair-plan.ts';
 import { verifyLog } from '../../src/wal/verify.ts';
-import { Bench, DIRECTORY, N1, term } from './harness.ts';
+import { Bench, DIRECTORY, index, N1, term } from './harness.ts';
 
 function filled(): Bench {
   const bench = new Bench();
@@ -128,6 +132,70 @@ describe('verify', () => {
     const bench = new Bench();
     bench.disk.mkdirSync(DIRECTORY);
     expect(() => verifyLog(bench.disk, DIRECTORY)).toThrow(DirectoryRefusedError);
+  });
+});
+
+describe('a log that begins later', () => {
+  /** The first segments are gone; what was in them may be in a checkpoint. */
+  function trimmed(checkpointAt: number | null): Bench {
+    const bench = new Bench();
+    bench.open();
+    for (let at = 0; at < 400; at += 10) bench.write(10, { bodyBytes: 1000 });
+    if (checkpointAt !== null) {
+      const store = new CheckpointStore({
+        disk: bench.disk,
+        clock: bench.clock,
+        directory: DIRECTORY,
+        group: FIRST_GROUP,
+      });
+      const header = {
+        index: index(checkpointAt),
+        term: term(1),
+        checksum: bench.wal.checksumAt(index(checkpointAt)),
+        configurationIndex: index(0),
+        configuration: new Uint8Array(0),
+        stateDigest: 0,
+        timeMs: 0,
+      };
+      store.write(header, [new Uint8Array(10)], (error) => expect(error).toBeNull());
+      bench.settle();
+    }
+    expect(bench.wal.trimTo(index(200))).toBeGreaterThan(100);
+    bench.settle();
+    bench.close();
+    return bench;
+  }
+
+  test('is sound with a checkpoint of what came before', () => {
+    const bench = trimmed(250);
+    const report = readingOnly(bench, () => verifyLog(bench.disk, DIRECTORY));
+    expect(report).toMatchObject({ ok: true, lastIndex: 400, checkpoints: [250], firstBad: null });
+    expect(report.firstIndex).toBeGreaterThan(100);
+    const [segment] = readingOnly(bench, () => [...dumpLog(bench.disk, DIRECTORY)]);
+    expect(segment).toMatchObject({ type: 'segment', firstIndex: report.firstIndex });
+    const log = readingOnly(bench, () => new OfflineLog(bench.disk, DIRECTORY));
+    expect([log.firstIndex, log.lastIndex, log.damage]).toEqual([report.firstIndex, 400, null]);
+    const indexes = [...log.entries(log.firstIndex, log.lastIndex)].map((entry) => entry.index);
+    expect(indexes).toEqual(indexes.map((_, at) => report.firstIndex + at));
+  });
+
+  test('is not without one', () => {
+    for (const at of [null, 50]) {
+      const bench = trimmed(at);
+      const { ok, firstBad } = verifyLog(bench.disk, DIRECTORY);
+      expect([ok, firstBad?.file.startsWith('checkpoint-')]).toEqual([false, true]);
+      expect(planRepair(bench.disk, DIRECTORY).hopeless).toContain('with what came before');
+    }
+  });
+
+  test('may be damaged and cut like any other', () => {
+    const bench = trimmed(250);
+    const last = bench.disk.listSync(DIRECTORY).findLast((name) => name.startsWith('segment-')) ?? '';
+    bench.flip(`${DIRECTORY}/${last}`, 3000);
+    const { firstBad, lastIndex } = verifyLog(bench.disk, DIRECTORY);
+    expect(firstBad?.file).toBe(last);
+    expect(lastIndex).toBeGreaterThan(250);
+    expect(planRepair(bench.disk, DIRECTORY)).toMatchObject({ cost: 'lose-records', lastIndex });
   });
 });
 

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { verifyQueues } from '../../node/index.ts';
 import { FileDisk } from '../../platform/file-disk.ts';
 import { verifyLog, type LogReport } from '../../wal/index.ts';
 import type { Command } from '../command.ts';
@@ -8,13 +9,20 @@ import { writeAnswer } from '../output.ts';
 
 export const logVerify: Command = {
   path: 'log verify',
-  describe: 'read a whole log and verify everything in it; never writes',
+  describe: 'read a whole log and verify everything in it, its checkpoints and its queues; never writes',
   isClient: false,
   positionals: [{ name: 'dir', describe: 'data directory of a node', isRequired: true }],
   flags: [],
   run: async (call) => {
     const directory = path.resolve(call.positionals.get('dir') ?? '.');
-    const report = offline(directory, () => verifyLog(new FileDisk(), directory));
+    const disk = new FileDisk();
+    const report = offline(directory, () => {
+      const log = verifyLog(disk, directory);
+      return {
+        ...log,
+        repairable: [...log.repairable, ...queueDamage(disk, path.join(directory, 'queues'))],
+      };
+    });
     await writeAnswer(
       {
         kind: 'LogReport',
@@ -47,6 +55,20 @@ export const logVerify: Command = {
     return report.ok ? ExitCode.ok : ExitCode.internal;
   },
 };
+
+/** A line a file: whatever is wrong there is made again from the log. */
+function queueDamage(disk: FileDisk, directory: string): string[] {
+  const files = new Map<string, { first: number; count: number }>();
+  for (const { file, position } of verifyQueues(disk, directory)) {
+    const known = files.get(file);
+    if (known === undefined) files.set(file, { first: position, count: 1 });
+    else known.count += 1;
+  }
+  return [...files].map(
+    ([file, { first, count }]) =>
+      `queues/${file} does not verify in ${count} ${count === 1 ? 'place' : 'places'}, first at byte ${first}`,
+  );
+}
 
 function headline({ firstBad, firstIndex, lastIndex, segments }: LogReport): string {
   if (firstBad !== null) {

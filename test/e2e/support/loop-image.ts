@@ -29,6 +29,11 @@ export class LoopImage {
     execute('cp', '--sparse=always', this.#image, this.#copy);
   }
 
+  /** Everything in the page cache reaches the image. */
+  settle(): void {
+    execute('sync', '-f', this.#mountPoint);
+  }
+
   /** Goes on with the copy. What had it open must be gone. */
   comeBack(): void {
     this.unmount();
