@@ -112,7 +112,7 @@ class Simulation {
   readonly #history = new History();
   readonly #trace: Trace;
   readonly #watch: ClusterWatch;
-  readonly #state = new StateWatch();
+  readonly #state: StateWatch;
   readonly #world: ClientWorld;
   /** All whose answers are waited for. */
   readonly #clients: { readonly pending: number }[] = [];
@@ -127,6 +127,7 @@ class Simulation {
     this.#outside = world;
     this.#prng = new Prng(scenario.seed);
     this.#scenario = scenario;
+    this.#state = new StateWatch(typeof scenario.node.retentionBytes === 'number');
     const disks = this.#prng.fork();
     this.#cluster = new SimulatedCluster({
       seed: this.#prng.safeInteger(),
@@ -353,15 +354,17 @@ class Simulation {
   #readWholeLog(): void {
     const { endpoints } = this.#world;
     const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'leader' }, this.#judgePorts());
-    this.#readAll('the judge', channel, 'linearizable');
+    this.#readAll('the judge', channel, 'linearizable', this.#firstIndex(this.#cluster.ids));
   }
 
   /** What a node shows of its log, as any client may ask it to. */
   #finalLog(id: string): FinalLog {
     const endpoints = [{ host: id, port: NODE_PORT }];
     const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'anyNode' }, this.#judgePorts());
-    const records = this.#readAll(`the judge at ${id}`, channel, 'committed');
-    const entries: FinalEntry[] = [];
+    const from = this.#firstIndex([id]);
+    const records = this.#readAll(`the judge at ${id}`, channel, 'committed', from);
+    // What was trimmed is as it was when it was applied.
+    const entries: FinalEntry[] = this.#state.entriesBefore(from);
     let values: string[] = [];
     let index = 0;
     for (const { record, value } of records) {
@@ -373,16 +376,22 @@ class Simulation {
       values.push(value);
     }
     const core = this.#cluster.core(id);
-    return { node: id, firstIndex: core?.firstIndex ?? 1, commitIndex: core?.commitIndex ?? 0, entries };
+    return { node: id, firstIndex: 1, commitIndex: core?.commitIndex ?? 0, entries };
+  }
+
+  /** From here on all of these serve the log. */
+  #firstIndex(ids: readonly string[]): number {
+    return Math.max(...ids.map((id) => this.#cluster.group(id).firstIndex));
   }
 
   #readAll(
     reader: string,
     channel: RequestChannel,
     consistency: 'linearizable' | 'committed',
+    from: number,
   ): { record: LogRecord; value: string }[] {
     const records: { record: LogRecord; value: string }[] = [];
-    const options = { from: 1, consistency, isFollowing: false, timeoutMs: 10_000 };
+    const options = { from, consistency, isFollowing: false, timeoutMs: 10_000 };
     // The judge reads with the right client, whatever the clients of this world are like.
     const read = new RecordedRead({ ...this.#world, mutations: NO_MUTATIONS }, reader, channel, options);
     read.onRecord = (record, value) => records.push({ record, value });

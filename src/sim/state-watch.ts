@@ -1,4 +1,7 @@
-import type { Entry } from '../base/entry.ts';
+import { decodeBatch } from '../base/batch.ts';
+import { entryBody, entryQueue, type Entry } from '../base/entry.ts';
+import type { FinalEntry } from '../check/index.ts';
+import { valueOf } from './simulated-client.ts';
 import { BrokerWatch, type ApplyResult, type StateMachine } from '../broker/index.ts';
 
 /** What did not hold of the replicated state. */
@@ -20,9 +23,21 @@ export class StateWatch {
   readonly #digests: number[] = [0];
   readonly #first: string[] = [''];
   readonly #violations: StateViolation[] = [];
+  readonly #entries: FinalEntry[] = [];
+  readonly #keepsEntries: boolean;
+
+  /** @param keepsEntries where logs are trimmed, nobody else can tell in the end what was in them. */
+  constructor(keepsEntries = false) {
+    this.#keepsEntries = keepsEntries;
+  }
 
   get violations(): readonly StateViolation[] {
     return this.#violations;
+  }
+
+  /** Records of the raw log as they were first applied, in order; those of all nodes are the same, or it is a violation. */
+  entriesBefore(index: number): FinalEntry[] {
+    return this.#entries.filter((entry) => entry.index < index);
   }
 
   onApplied(id: string, machine: StateMachine, entry: Entry, result: ApplyResult): void {
@@ -31,6 +46,10 @@ export class StateWatch {
     if (index === this.#digests.length) {
       this.#digests.push(digest);
       this.#first.push(id);
+      if (this.#keepsEntries && result.result === 'accepted' && entryQueue(entry) === 0) {
+        const values = decodeBatch(entryBody(entry)).map(valueOf);
+        this.#entries.push({ index, term: entry.term, values });
+      }
       for (const text of this.#watch.observe(machine, entry, result)) this.#say('broker', `${id}: ${text}`);
     } else if (index < this.#digests.length && this.#digests[index] !== digest) {
       const others = `${this.#first[index]} has ${this.#digests[index]}`;

@@ -34,7 +34,17 @@ export function drawScenario(seed: number): Scenario {
     healsMajorityFirst: prng.chance(0.5),
   };
   const limited = { ...drawn, node: { ...drawn.node, ...drawLimits(prng.fork()) } };
-  return { ...limited, ...drawTopic(prng.fork(), limited) };
+  const peopled = { ...limited, ...drawTopic(prng.fork(), limited) };
+  return { ...peopled, node: { ...peopled.node, ...drawRetention(prng.fork(), peopled) } };
+}
+
+/** One seed in eight keeps little of its log; not where a group has to get all of it. */
+function drawRetention(prng: Prng, { topicQueues }: Pick<Scenario, 'topicQueues'>): Partial<NodeOptions> {
+  if (!prng.chance(1 / 8) || topicQueues !== undefined) return {};
+  return {
+    retentionBytes: prng.between(1, 16) * 64 * 1024,
+    snapshotBytesPerSecondMax: 2 ** prng.between(12, 24),
+  };
 }
 
 /** One seed in four has a topic with producers and a group beside the raw log. */

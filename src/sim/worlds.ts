@@ -22,6 +22,7 @@ export const WORLD_NAMES = [
   'ballot',
   'noise',
   'market',
+  'trimmed',
 ] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -38,6 +39,7 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   ballot: drawBallot,
   noise: drawNoise,
   market: drawMarket,
+  trimmed: drawTrimmed,
 };
 
 /** What a seed alone stands for: one in five is a world drawn for something, the others are the swarm's. */
@@ -271,6 +273,41 @@ function drawNoise(seed: number): Scenario {
     payloadBytesMax: prng.between(0, 4000),
     faults: planFaults(prng.fork(), rates({ noise: 6, kill: 0.5, isolate: 0.5 }), base.safetyMs),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 20 }),
+  };
+}
+
+/**
+ * A log of which little is kept, under large records: who is away for a second or two needs a snapshot, and whoever sends
+ * it or gets it may die or be cut off in the middle; disks are lost too.
+ */
+function drawTrimmed(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  const safetyMs = 12_000;
+  const deaths = rates({ kill: 3, 'power-cut': 3, 'crash-point': 3, restart: 1, stop: 1, 'wiped-disk': 2 });
+  const cuts = rates({ isolate: 3, 'link-cut': 1, reset: 3, 'slow-disk': 1, 'leader-crash': 1 });
+  const perSecond = Object.fromEntries(
+    FAULT_KINDS.map((kind) => [kind, (deaths[kind] + cuts[kind]) / 12]),
+  ) as Record<FaultKind, number>;
+  return {
+    ...base,
+    safetyMs,
+    diskMsSpread: prng.fraction() * 2,
+    node: {
+      ...base.node,
+      segmentBytes: 64 * 1024,
+      cacheBytesMax: 2 ** prng.between(10, 17),
+      checkpointEveryBytes: 2 ** prng.between(13, 16),
+      retentionBytes: prng.between(2, 4) * 64 * 1024,
+      snapshotBytesPerSecondMax: prng.chance(0.5) ? 2 ** prng.between(12, 16) : 64 * 1024 * 1024,
+    },
+    brokenMs: prng.between(500, 2500),
+    leaderShare: 0.2,
+    inFlightMax: 16,
+    payloadBytesMax: prng.between(2000, 6000),
+    timeoutMsMax: 3000,
+    faults: planFaults(prng.fork(), perSecond, safetyMs),
+    clients: planLoad(prng.fork(), safetyMs, { appends: 60, reads: 20 }),
   };
 }
 

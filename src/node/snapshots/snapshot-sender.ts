@@ -22,7 +22,7 @@ export interface SnapshotSenderParts {
 }
 
 const PIECE_BYTES_MAX: number = 256 * 1024;
-const PIECE_BYTES_MIN: number = 4 * 1024;
+const PIECE_BYTES_MIN = 512;
 /** Pieces sent ahead of answers. */
 const WINDOW_PIECES = 4;
 /** Without an answer for so long, the follower is asked how far it is. */
