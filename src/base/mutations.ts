@@ -104,6 +104,11 @@ export const MUTATION_NAMES = [
    * dissertation 4.2.3. Had by DLedger: any request of a higher term turns its receivers into candidates.
    */
   'votesAgainstLivingLeaders',
+  /**
+   * A follower takes in a snapshot of what it has already: log and state go back. Breaks section 7 (what follows the
+   * snapshot in the log is retained). Nobody that we know of shipped it.
+   */
+  'installsOlderSnapshots',
 
   // The log.
 
@@ -136,6 +141,11 @@ export const MUTATION_NAMES = [
    * Had by PostgreSQL until 2018 ("fsyncgate"), and many others.
    */
   'retriesFailedSyncs',
+  /**
+   * A snapshot takes the place of the log before it is synced. Breaks figure 13 ("save snapshot file, discard the log", in
+   * this order). Nobody that we know of was caught with it.
+   */
+  'installsUnsyncedSnapshots',
 
   // The node and the state machine.
 
@@ -158,6 +168,11 @@ export const MUTATION_NAMES = [
   'hintsCommitAheadOfDisk',
   /** A checkpoint is written of entries that this node's own log may still lose. Breaks dissertation 5.1. */
   'checkpointsAheadOfLog',
+  /**
+   * Segments go as soon as retention says so, though no checkpoint has what they held. Breaks section 7: there is no way
+   * back to the state that the rest of the log goes on from. Nobody that we know of shipped it.
+   */
+  'trimsAheadOfCheckpoints',
   /** Checkpoints leave the producers out: after a start a node judges retries differently from the others. */
   'losesProducersAtStart',
   /**

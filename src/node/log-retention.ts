@@ -1,5 +1,6 @@
 import { entryTime } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
+import type { Mutations } from '../base/mutations.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { LogIndex } from '../base/units.ts';
 import { encodeCommand, type StateMachine } from '../broker/index.ts';
@@ -14,6 +15,7 @@ export interface LogRetentionParts {
   readonly wal: Wal;
   readonly checkpoints: CheckpointStore;
   readonly clock: Clock;
+  readonly mutations: Mutations;
   readonly appends: AppendPath;
   /** Segments go when the newest entry in them is older. Null: never for that reason. */
   readonly ageMsMax: number | null;
@@ -54,9 +56,11 @@ export class LogRetention {
 
   /** What was decided was applied, or a checkpoint has more than before: lets go of segments that nobody needs any more. */
   trim(): void {
-    const { core, machine, wal, checkpoints, oldestIndexSent, event } = this.#parts;
+    const { core, machine, wal, checkpoints, mutations, oldestIndexSent, event } = this.#parts;
     if (machine.logStart <= core.firstIndex) return;
-    const oldestCheckpoint = checkpoints.list()[0] ?? 0;
+    const oldestCheckpoint = mutations.trimsAheadOfCheckpoints
+      ? Number.POSITIVE_INFINITY
+      : (checkpoints.list()[0] ?? 0);
     const sent = oldestIndexSent() ?? Number.POSITIVE_INFINITY;
     const index = Math.min(machine.logStart - 1, oldestCheckpoint, core.durableIndex, sent);
     if (index < core.firstIndex) return;

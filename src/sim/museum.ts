@@ -59,6 +59,7 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   watermarkAheadOfSync: { world: 'power', seed: 1, rules: ['node-ended'] },
   leavesTornTail: { world: 'power', seed: 11, rules: ['node-ended'] },
   retriesFailedSyncs: { world: 'power', seed: 2, rules: ['node-ended', 'unreadable'] },
+  installsUnsyncedSnapshots: { world: 'trimmed', seed: 7, rules: ['node-ended'] },
   acknowledgesOnPropose: {
     world: 'tail',
     seed: 1,
@@ -76,6 +77,7 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   },
   hintsCommitAheadOfDisk: { world: 'tail', seed: 28, rules: ['invariant', 'replicas-differ'] },
   checkpointsAheadOfLog: { world: 'tail', seed: 1, rules: ['node-ended'] },
+  trimsAheadOfCheckpoints: { world: 'trimmed', seed: 2, rules: ['node-ended'] },
   losesProducersAtStart: {
     world: 'tail',
     seed: 1,

@@ -12,7 +12,15 @@ import { exponential } from './swarm.ts';
 import type { Trace } from './trace.ts';
 
 /** When somebody may be waited for. */
-type Moment = 'vote' | 'election' | 'truncation';
+type Moment = 'vote' | 'election' | 'truncation' | 'snapshot';
+
+/** Events of both ends of a snapshot. */
+const SNAPSHOT_MOMENTS: ReadonlySet<string> = new Set([
+  'snapshot-sending',
+  'snapshot-receiving',
+  'snapshot-received',
+  'snapshot-installed',
+]);
 
 /** What is known to be committed is on disk within 100 ms, unless the disk is slow. */
 const KNOWN_FOR_MS_MIN = 2000;
@@ -45,7 +53,12 @@ export class Nemesis {
   /** Told to end, and perhaps still at it. */
   readonly #leaving = new Set<string>();
   /** Each waits for the next one to do this, and strikes. */
-  readonly #ambushes: Record<Moment, ((id: string) => void)[]> = { vote: [], election: [], truncation: [] };
+  readonly #ambushes: Record<Moment, ((id: string) => void)[]> = {
+    vote: [],
+    election: [],
+    truncation: [],
+    snapshot: [],
+  };
   /** Disks that are full, or were a moment ago, with the chance of who filled them: their nodes may end. */
   readonly #full = new Map<string, Prng>();
   /** Disks that were damaged at rest. Their nodes may refuse to go on, whenever they find it, and are then wiped. */
@@ -103,6 +116,7 @@ export class Nemesis {
     if (isVote) this.#ambushes.vote.shift()?.(id);
     if (code === 'election-won') this.#ambushes.election.shift()?.(id);
     if (code === 'log-truncated') this.#ambushes.truncation.shift()?.(id);
+    if (SNAPSHOT_MOMENTS.has(code)) this.#ambushes.snapshot.shift()?.(id);
     if (code === 'configuration-committed') this.#members.set(id, this.#cluster.clock.monotonicMs());
   }
 
@@ -249,6 +263,8 @@ export class Nemesis {
         return this.#ambush('election', 'who is elected next', prng);
       case 'truncation-crash':
         return this.#ambush('truncation', 'who drops entries next', prng);
+      case 'snapshot-crash':
+        return this.#ambush('snapshot', 'who sends, gets or installs a snapshot next', prng);
       case 'lost-leader':
         return this.#loseLeader(prng);
       case 'silent-power-cut':

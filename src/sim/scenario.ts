@@ -31,6 +31,7 @@ export const FAULT_KINDS = [
   'rot-at-rest',
   'clock-step',
   'transfer',
+  'snapshot-crash',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

@@ -284,7 +284,15 @@ function drawTrimmed(seed: number): Scenario {
   const prng = new Prng(seed);
   const base = drawBase(prng, seed);
   const safetyMs = 12_000;
-  const deaths = rates({ kill: 3, 'power-cut': 3, 'crash-point': 3, restart: 1, stop: 1, 'wiped-disk': 2 });
+  const deaths = rates({
+    'snapshot-crash': 6,
+    kill: 3,
+    'power-cut': 3,
+    'crash-point': 3,
+    restart: 1,
+    stop: 1,
+    'wiped-disk': 2,
+  });
   const cuts = rates({ isolate: 3, 'link-cut': 1, reset: 3, 'slow-disk': 1, 'leader-crash': 1 });
   const perSecond = Object.fromEntries(
     FAULT_KINDS.map((kind) => [kind, (deaths[kind] + cuts[kind]) / 12]),
@@ -297,7 +305,7 @@ function drawTrimmed(seed: number): Scenario {
       ...base.node,
       segmentBytes: 64 * 1024,
       cacheBytesMax: 2 ** prng.between(10, 17),
-      checkpointEveryBytes: 2 ** prng.between(13, 16),
+      checkpointEveryBytes: 2 ** prng.between(13, 20),
       retentionBytes: prng.between(2, 4) * 64 * 1024,
       snapshotBytesPerSecondMax: prng.chance(0.5) ? 2 ** prng.between(12, 16) : 64 * 1024 * 1024,
     },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { InstallSnapshot, InstallSnapshotResponse, SnapshotId } from '../../src/base/peer-message.ts';
+import { mutationsOf } from '../../src/base/mutations.ts';
 import { entryTime, type Entry } from '../../src/base/entry.ts';
 import { logIndex, term, type NodeId } from '../../src/base/units.ts';
 import { becomeLeader } from './support/campaigns.ts';
@@ -143,6 +144,15 @@ describe('figure 13, the receiver', () => {
       expect(oneOf('InstallSnapshotResponse', messages)).toMatchObject({ installed: true });
     }
     expect(pieces).toEqual([]);
+  });
+
+  test('the museum has one that takes in what it has already, and goes back', () => {
+    const raft = { mutations: mutationsOf(['installsOlderSnapshots']) };
+    const replica = new Replica({ log, term: 2, commit: 5, raft });
+    const pieces = watchPieces(replica);
+    replica.hear(piece(n2, n1, 3, snapshotAt(3)));
+    expect(pieces).toHaveLength(1);
+    expect(replica.core.needsSnapshot(pieces[0] as InstallSnapshot)).toBe(true);
   });
 
   test('what was needed when it began to come may be needed no more when it is there', () => {

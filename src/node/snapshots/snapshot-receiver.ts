@@ -1,4 +1,5 @@
 import { mark } from '../../base/marks.ts';
+import type { Mutations } from '../../base/mutations.ts';
 import type { InstallSnapshot } from '../../base/peer-message.ts';
 import { DiskError, type Disk } from '../../base/ports/disk.ts';
 import type { GroupId, NodeId } from '../../base/units.ts';
@@ -13,6 +14,7 @@ export interface SnapshotReceiverParts {
   /** The data directory. */
   readonly directory: string;
   readonly group: GroupId;
+  readonly mutations: Mutations;
   readonly enter: () => void;
   /**
    * All of it is there, durable and verified, and the log is to begin anew behind it: by whoever takes it. There is
@@ -81,13 +83,13 @@ export class SnapshotReceiver {
     if (this.#incoming !== null && isSame(this.#incoming.id, snapshot)) return this.#incoming;
     if (this.#incoming !== null) mark('node.snapshot-replaced');
     this.#discard();
-    const { disk, directory, group } = this.#parts;
+    const { disk, directory, group, mutations } = this.#parts;
     const { freeBytes } = disk.spaceSync(directory);
     if (freeBytes < snapshot.bytes + ROOM_LEFT_BYTES) {
       this.#refuse({ snapshot }, `it has ${snapshot.bytes} bytes, and ${freeBytes} are free`);
       return null;
     }
-    this.#incoming = new IncomingSnapshot(disk, directory, group, snapshot);
+    this.#incoming = new IncomingSnapshot(disk, directory, group, snapshot, mutations);
     const { lastIncludedIndex: index, bytes } = snapshot;
     this.#parts.event(
       'info',

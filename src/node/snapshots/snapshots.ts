@@ -1,3 +1,4 @@
+import type { Mutations } from '../../base/mutations.ts';
 import type { Disk, DiskError } from '../../base/ports/disk.ts';
 import type { Clock } from '../../base/ports/clock.ts';
 import { FIRST_GROUP, type LogIndex } from '../../base/units.ts';
@@ -12,6 +13,7 @@ export interface SnapshotsParts {
   readonly core: RaftCore;
   readonly disk: Disk;
   readonly clock: Clock;
+  readonly mutations: Mutations;
   readonly directory: string;
   readonly checkpoints: CheckpointStore;
   readonly bytesPerSecondMax: number;
