@@ -9,6 +9,7 @@ import { Client, connect } from '../src/client/index.ts';
  *     npm run campaign -- long-log [--gib 2]     a long log: memory, start-up, reading old and new
  *     npm run campaign -- console-soak [--frames 20000]   the console draws so many frames: its heap stays flat
  *     npm run campaign -- bit-flips [--flips 2000] [--seed 1]     single bits flip at rest, of every kind of byte: none is served, none loses a record
+ *     npm run campaign -- real-bit-flips [--flips 20] [--seed 1]     the same on real processes under load
  *     npm run campaign -- power-cuts [--rounds 60] [--seed 1] [--unsafe]     real nodes on loop images of ext4 lose power: one, the leader, all
  *     npm run campaign -- crash-states [--states 1000000] [--seed 1]     a log is opened from so many different states of a crashed disk
  *     npm run campaign -- redis-sink [--seconds 90] [--seed 1]   sinks, Redis and leaders die: the stream is the log
@@ -18,7 +19,7 @@ const { values, positionals } = parseArgs({
   options: {
     gib: { type: 'string', default: '2' },
     frames: { type: 'string', default: '20000' },
-    flips: { type: 'string', default: '2000' },
+    flips: { type: 'string' },
     rounds: { type: 'string', default: '60' },
     unsafe: { type: 'boolean', default: false },
     states: { type: 'string', default: '1000000' },
@@ -36,7 +37,12 @@ const campaigns: Record<string, () => Promise<boolean>> = {
   'console-soak': async () =>
     (await import('./campaigns/console-soak.ts')).consoleSoak(Number(values.frames)),
   'bit-flips': async () =>
-    (await import('./campaigns/bit-flips.ts')).bitFlips(Number(values.flips), Number(values.seed)),
+    (await import('./campaigns/bit-flips.ts')).bitFlips(Number(values.flips ?? '2000'), Number(values.seed)),
+  'real-bit-flips': async () =>
+    (await import('./campaigns/real-bit-flips.ts')).flipRealBits(
+      Number(values.flips ?? '20'),
+      Number(values.seed),
+    ),
   'power-cuts': async () =>
     (await import('./campaigns/power-cuts.ts')).powerCuts(
       Number(values.rounds),
