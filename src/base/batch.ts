@@ -1,5 +1,5 @@
 import { assert } from './assert.ts';
-import { readUint53, writeUint53 } from './uint53.ts';
+import { setU32At, setUint53At, u32At, uint53At } from './little-endian.ts';
 
 /**
  * The body of a `batch` entry: encoded once by the client, stored and served as the same bytes. Little endian:
@@ -40,26 +40,26 @@ export function encodeBatch(stamp: ProducerStamp, records: readonly Uint8Array[]
   let payloadBytes = 0;
   for (const record of records) payloadBytes += record.length;
   const bytes = new Uint8Array(batchBytes(records.length, payloadBytes));
-  const view = new DataView(bytes.buffer);
-  writeUint53(view, OFFSET.producerId, stamp.producerId);
-  writeUint53(view, OFFSET.sequence, stamp.sequence);
-  view.setUint32(OFFSET.epoch, stamp.epoch, true);
-  view.setUint32(OFFSET.recordCount, records.length, true);
+  setUint53At(bytes, OFFSET.producerId, stamp.producerId);
+  setUint53At(bytes, OFFSET.sequence, stamp.sequence);
+  setU32At(bytes, OFFSET.epoch, stamp.epoch);
+  setU32At(bytes, OFFSET.recordCount, records.length);
   let offset = BATCH_HEADER_BYTES;
   for (const record of records) {
-    view.setUint32(offset, record.length, true);
+    setU32At(bytes, offset, record.length);
     bytes.set(record, offset + RECORD_PREFIX_BYTES);
     offset += RECORD_PREFIX_BYTES + record.length;
   }
   return bytes;
 }
 
-export function batchStamp(body: Uint8Array): ProducerStamp {
-  const view = viewOf(body);
+/** @param start where the batch begins in these bytes. Default 0. @throws BatchFormatError */
+export function batchStamp(bytes: Uint8Array, start = 0): ProducerStamp {
+  checkHeader(bytes.length - start);
   return {
-    producerId: readUint53(view, OFFSET.producerId, BatchFormatError),
-    epoch: view.getUint32(OFFSET.epoch, true),
-    sequence: readUint53(view, OFFSET.sequence, BatchFormatError),
+    producerId: uint53At(bytes, start + OFFSET.producerId, BatchFormatError),
+    epoch: u32At(bytes, start + OFFSET.epoch),
+    sequence: uint53At(bytes, start + OFFSET.sequence, BatchFormatError),
   };
 }
 
@@ -69,8 +69,8 @@ export function batchStamp(body: Uint8Array): ProducerStamp {
  * @throws BatchFormatError that names what is wrong.
  */
 export function checkBatch(body: Uint8Array): number {
-  const view = viewOf(body);
-  const recordCount = view.getUint32(OFFSET.recordCount, true);
+  checkHeader(body.length);
+  const recordCount = u32At(body, OFFSET.recordCount);
   if (recordCount === 0) throw new BatchFormatError('a batch with no records');
   let offset = BATCH_HEADER_BYTES;
   for (let ordinal = 0; ordinal < recordCount; ordinal += 1) {
@@ -79,7 +79,7 @@ export function checkBatch(body: Uint8Array): number {
         `record ${ordinal} of ${recordCount} lies beyond the ${body.length} bytes of the batch`,
       );
     }
-    offset += RECORD_PREFIX_BYTES + view.getUint32(offset, true);
+    offset += RECORD_PREFIX_BYTES + u32At(body, offset);
   }
   if (offset !== body.length) {
     throw new BatchFormatError(`${recordCount} records take ${offset} bytes, the batch has ${body.length}`);
@@ -90,20 +90,17 @@ export function checkBatch(body: Uint8Array): number {
 /** The payloads of a batch, as views into `body`. @throws BatchFormatError */
 export function decodeBatch(body: Uint8Array): Uint8Array[] {
   const recordCount = checkBatch(body);
-  const view = viewOf(body);
   const records: Uint8Array[] = [];
   let offset = BATCH_HEADER_BYTES;
   for (let ordinal = 0; ordinal < recordCount; ordinal += 1) {
-    const length = view.getUint32(offset, true);
+    const length = u32At(body, offset);
     records.push(body.subarray(offset + RECORD_PREFIX_BYTES, offset + RECORD_PREFIX_BYTES + length));
     offset += RECORD_PREFIX_BYTES + length;
   }
   return records;
 }
 
-function viewOf(body: Uint8Array): DataView {
-  if (body.length < BATCH_HEADER_BYTES) {
-    throw new BatchFormatError(`${body.length} bytes, a batch needs at least ${BATCH_HEADER_BYTES}`);
-  }
-  return new DataView(body.buffer, body.byteOffset, body.length);
+function checkHeader(bytes: number): void {
+  if (bytes < BATCH_HEADER_BYTES)
+    throw new BatchFormatError(`${bytes} bytes, a batch needs at least ${BATCH_HEADER_BYTES}`);
 }

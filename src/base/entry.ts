@@ -1,5 +1,6 @@
 import { assert } from './assert.ts';
 import { crc32 } from './crc32.ts';
+import { u32At, uint53At } from './little-endian.ts';
 import { readUint53, writeUint53 } from './uint53.ts';
 import type { GroupId, LogIndex, Term } from './units.ts';
 
@@ -268,28 +269,27 @@ export function entryBody(entry: Entry): Uint8Array {
 
 /** The leader's stamp, Unix milliseconds; never below that of an earlier entry. */
 export function entryTime(entry: Entry): number {
-  const view = viewOf(entry);
-  return readUint53(view, OFFSET.time, FieldError);
+  return uint53At(entry.bytes, OFFSET.time, FieldError);
 }
 
 export function entryQueue(entry: Entry): number {
-  return viewOf(entry).getUint32(OFFSET.queue, true);
+  return u32At(entry.bytes, OFFSET.queue);
 }
 
 export function entryRecordCount(entry: Entry): number {
-  return viewOf(entry).getUint32(OFFSET.recordCount, true);
+  return u32At(entry.bytes, OFFSET.recordCount);
 }
 
 export function entryVersion(entry: Entry): number {
-  return viewOf(entry).getUint8(OFFSET.version);
+  return entry.bytes[OFFSET.version] ?? 0;
 }
 
 export function entryGroup(entry: Entry): GroupId {
-  return viewOf(entry).getUint32(OFFSET.group, true) as GroupId;
+  return u32At(entry.bytes, OFFSET.group) as GroupId;
 }
 
 export function entryBodyChecksum(entry: Entry): number {
-  return viewOf(entry).getUint32(OFFSET.bodyChecksum, true);
+  return u32At(entry.bytes, OFFSET.bodyChecksum);
 }
 
 /**
@@ -311,10 +311,6 @@ export function coalesceEntryBytes(entries: readonly Entry[]): Uint8Array[] {
   }
   if (start !== null) runs.push(new Uint8Array(start.buffer, start.byteOffset, end - start.byteOffset));
   return runs;
-}
-
-function viewOf(entry: Entry): DataView {
-  return new DataView(entry.bytes.buffer, entry.bytes.byteOffset, ENTRY_HEADER_BYTES);
 }
 
 function hex(value: number): string {

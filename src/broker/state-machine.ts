@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts';
 import { BATCH_VERSION, batchStamp } from '../base/batch.ts';
 import type { ProducerStamp } from '../base/batch.ts';
 import {
+  ENTRY_HEADER_BYTES,
   EntryKind,
   entryBody,
   entryQueue,
@@ -238,7 +239,7 @@ export class StateMachine {
   }
 
   #applyBatch(entry: Entry): ApplyResult {
-    const stamp = batchStamp(entryBody(entry));
+    const stamp = batchStamp(entry.bytes, ENTRY_HEADER_BYTES);
     const queue = entryQueue(entry);
     if (queue === 0 && stamp.producerId === 0) return ACCEPTED;
     const judgement = this.judge(stamp, queue);

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { crc32 } from '../base/crc32.ts';
+import { u16At, u32At } from '../base/little-endian.ts';
 import { isNodeId, type LogIndex, type NodeId, type Term } from '../base/units.ts';
 import { LIMITS } from './limits.ts';
 import { WireError } from './wire-error.ts';
@@ -9,26 +10,27 @@ import { WireError } from './wire-error.ts';
  * refused connection has only the message. All throw WireError BAD_BODY.
  */
 export class ByteReader {
-  readonly #bytes: Buffer;
+  readonly #bytes: Uint8Array;
+  #buffer: Buffer | null = null;
   readonly #what: string;
   #offset = 0;
 
   /** @param what names the message in errors. */
   constructor(bytes: Uint8Array, what: string) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#bytes = bytes;
     this.#what = what;
   }
 
   u8(field: string): number {
-    return this.#bytes.readUInt8(this.#take(1, field));
+    return this.#bytes[this.#take(1, field)] ?? 0;
   }
 
   u16(field: string): number {
-    return this.#bytes.readUInt16LE(this.#take(2, field));
+    return u16At(this.#bytes, this.#take(2, field));
   }
 
   u32(field: string): number {
-    return this.#bytes.readUInt32LE(this.#take(4, field));
+    return u32At(this.#bytes, this.#take(4, field));
   }
 
   /** A u32 in `min`..`max`. */
@@ -41,9 +43,9 @@ export class ByteReader {
   /** A u64 that must be at most 2^53-1. */
   uint53(field: string): number {
     const at = this.#take(8, field);
-    const high = this.#bytes.readUInt32LE(at + 4);
+    const high = u32At(this.#bytes, at + 4);
     if (high > 0x1fffff) throw this.bad(`${field} is above 2^53-1`);
-    return high * 2 ** 32 + this.#bytes.readUInt32LE(at);
+    return high * 2 ** 32 + u32At(this.#bytes, at);
   }
 
   logIndex(field: string): LogIndex {
@@ -89,7 +91,7 @@ export class ByteReader {
   /** 16 bytes as 32 hexadecimal digits; all zero stands for null. */
   hex16OrNull(field: string): string | null {
     const at = this.#take(16, field);
-    const text = this.#bytes.toString('hex', at, at + 16);
+    const text = this.#asBuffer().toString('hex', at, at + 16);
     return /^0+$/.test(text) ? null : text;
   }
 
@@ -125,10 +127,16 @@ export class ByteReader {
     return new WireError('BAD_BODY', `${this.#what}: ${message}`);
   }
 
+  /** Made for whoever has text to read: most bodies that come often have none. */
+  #asBuffer(): Buffer {
+    this.#buffer ??= Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
+    return this.#buffer;
+  }
+
   #text(field: string, length: number, bytesMax: number): string {
     if (length > bytesMax) throw this.bad(`${field} of ${length} bytes, the limit is ${bytesMax}`);
     const at = this.#take(length, field);
-    return this.#bytes.toString('utf8', at, at + length);
+    return this.#asBuffer().toString('utf8', at, at + length);
   }
 
   #take(count: number, field: string): number {

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { crc32 } from '../base/crc32.ts';
+import { u16At, u32At } from '../base/little-endian.ts';
 import { mark } from '../base/marks.ts';
 import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import {
@@ -148,26 +149,26 @@ export class FrameParser {
         `protocol version ${version}, this side speaks ${LIMITS.protocolVersion}`,
       );
     }
-    const checksum = u32(bytes, at + FRAME_OFFSET.headerChecksum);
+    const checksum = u32At(bytes, at + FRAME_OFFSET.headerChecksum);
     const computed = crc32(bytes.subarray(at, at + FRAME_OFFSET.headerChecksum));
     if (checksum !== computed && !this.#mutations.ignoresFrameChecksums) {
       throw new WireError('BAD_HEADER_CHECKSUM', `header checksum ${checksum}, computed ${computed}`);
     }
     const kind = bytes[at + FRAME_OFFSET.kind] ?? 0;
     if (!isFrameKind(kind)) throw new WireError('UNKNOWN_KIND', `frame kind ${kind} is not known`);
-    const flags = u16(bytes, at + FRAME_OFFSET.flags);
-    if ((flags & ~allowedFlags(kind)) !== 0 || u16(bytes, at + FRAME_OFFSET.zero) !== 0) {
+    const flags = u16At(bytes, at + FRAME_OFFSET.flags);
+    if ((flags & ~allowedFlags(kind)) !== 0 || u16At(bytes, at + FRAME_OFFSET.zero) !== 0) {
       throw new WireError('BAD_FLAGS', `flags ${flags} do not go with frame kind ${kind}`);
     }
-    const bodyLength = u32(bytes, at + FRAME_OFFSET.bodyLength);
+    const bodyLength = u32At(bytes, at + FRAME_OFFSET.bodyLength);
     if (bodyLength > this.#bodyBytesMax) {
       throw new WireError(
         'FRAME_TOO_LARGE',
         `frame kind ${kind} with a body of ${bodyLength} bytes, the limit here is ${this.#bodyBytesMax}`,
       );
     }
-    const bodyChecksum = u32(bytes, at + FRAME_OFFSET.bodyChecksum);
-    return { kind, flags, requestId: u32(bytes, at + FRAME_OFFSET.requestId), bodyLength, bodyChecksum };
+    const bodyChecksum = u32At(bytes, at + FRAME_OFFSET.bodyChecksum);
+    return { kind, flags, requestId: u32At(bytes, at + FRAME_OFFSET.requestId), bodyLength, bodyChecksum };
   }
 
   #deliver(header: Header, body: Uint8Array): void {
@@ -192,17 +193,8 @@ function checkLimit(bodyBytesMax: number): number {
 }
 
 function checkMagic(bytes: Uint8Array, at: number): void {
-  const magic = u16(bytes, at + FRAME_OFFSET.magic);
+  const magic = u16At(bytes, at + FRAME_OFFSET.magic);
   if (magic !== FRAME_MAGIC) {
     throw new WireError('BAD_MAGIC', `0x${magic.toString(16).padStart(4, '0')} is not how a frame begins`);
   }
-}
-
-// By hand: a DataView for each header costs more than reading the header.
-function u16(bytes: Uint8Array, at: number): number {
-  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
-}
-
-function u32(bytes: Uint8Array, at: number): number {
-  return (u16(bytes, at) | (u16(bytes, at + 2) << 16)) >>> 0;
 }
