@@ -281,6 +281,11 @@ export class HistoryChecker {
           ]);
           return;
         }
+        // What is not kept any more can be compared with nothing.
+        if (reads.index(record) < log.firstIndex) {
+          previous = record;
+          continue;
+        }
         const row = log.find(reads.index(record));
         const ordinal = reads.ordinal(record);
         const isThere = row !== NO_ROW && ordinal < log.valueCount(row);
@@ -289,7 +294,7 @@ export class HistoryChecker {
           this.#tellForeign(read, record, at === NO_ROW ? null : log.tellRecord(at));
           return;
         }
-        if (reads.index(record) >= log.firstIndex && at !== place) {
+        if (at !== place) {
           this.#verdict.violated('reader-skipped', `${reads.tell(read)} leaves records out`, [
             `before ${reads.tellRecord(record)}`,
             `first left out: ${log.tellRecord(Math.min(place, log.records - 1))}`,
@@ -314,6 +319,7 @@ export class HistoryChecker {
     }
     // Batches are stored as a whole, so a reader that was told that this is all has all of the last one.
     if (previous === NO_ROW || reads.outcome.at(read) !== Outcome.ok) return;
+    if (reads.index(previous) < log.firstIndex) return;
     const row = log.find(reads.index(previous));
     if (reads.ordinal(previous) + 1 === log.valueCount(row)) return;
     this.#verdict.violated('reader-skipped', `${reads.tell(read)} ends in the middle of a batch`, [

@@ -126,6 +126,8 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     ...(listenAt === null ? {} : { listen: listenAt }),
     priority: number(call, 'priority') ?? 0,
     segmentBytes: mebibytes(call, 'segment-mib'),
+    // A segment can go when a checkpoint has what it held: one for each, so that what retention gives up really goes.
+    checkpointEveryBytes: Math.min(NODE_DEFAULTS.checkpointEveryBytes, mebibytes(call, 'segment-mib')),
     cacheBytesMax: mebibytes(call, 'cache-mib'),
     retentionMs: retentionMs(call),
     retentionBytes: retentionBytes(call),

@@ -147,6 +147,8 @@ export interface Drill {
     readonly profile: 'lan' | 'wan';
     /** Of a log segment; null: as nodes do by themselves. */
     readonly segmentMib: number | null;
+    /** So much of the log is kept; null: all of it that is younger than nodes keep by themselves. */
+    readonly retentionMib: number | null;
     readonly unsafeMutations: readonly string[];
   };
   /** Null: another one each time. */

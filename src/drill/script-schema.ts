@@ -228,6 +228,7 @@ const CLUSTER = strict({
   nodes: z.number().int().min(1).max(7).default(3),
   profile: z.enum(['lan', 'wan']).default('lan'),
   segmentMib: z.number().gt(0).max(1024).nullable().default(null),
+  retentionMib: z.number().gt(0).nullable().default(null),
   durability: z.literal('quorum-fsync').optional(),
   unsafeMutations: z.array(z.enum(MUTATION_NAMES)).default([]),
 }).transform(({ durability: _, ...cluster }) => cluster);

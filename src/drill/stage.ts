@@ -97,13 +97,17 @@ export class Stage {
   static async set(drill: Drill, options: StageOptions): Promise<Stage> {
     const deaths: Death[] = [];
     if (options.target !== null) return new Stage(drill, options, null, deaths);
-    const { nodes, profile, segmentMib, unsafeMutations } = drill.cluster;
+    const { nodes, profile, segmentMib, retentionMib, unsafeMutations } = drill.cluster;
     let stage: Stage | null = null;
     const fleet = await Fleet.start(
       {
         size: nodes,
         directory: options.nodesDirectory,
-        settings: [`--profile=${profile}`, ...(segmentMib === null ? [] : [`--segment-mib=${segmentMib}`])],
+        settings: [
+          `--profile=${profile}`,
+          ...(segmentMib === null ? [] : [`--segment-mib=${segmentMib}`]),
+          ...(retentionMib === null ? [] : [`--retention-size=${retentionMib}`]),
+        ],
         unsafeMutations,
       },
       {

@@ -19,6 +19,18 @@ describe('the history checker', () => {
     }
   });
 
+  test('raises none where the beginning of the logs is not kept any more', () => {
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const { events, logs } = validStory(seed);
+      const commitIndex = logs[0]?.commitIndex ?? 0;
+      const trimmed = logs.map((log, at) => {
+        const firstIndex = 1 + ((seed + 3 * at) % (commitIndex + 1));
+        return { ...log, firstIndex, entries: log.entries.filter(({ index }) => index >= firstIndex) };
+      });
+      expect(checkHistory(events, trimmed).violations, `seed ${seed}`).toEqual([]);
+    }
+  });
+
   test.each(Object.entries(MUTATIONS))('catches it when %s', (_name, { rule, mutate }) => {
     let mutated = 0;
     for (let seed = 1; seed <= 100; seed += 1) {

@@ -58,6 +58,7 @@ describe('the options of a node', () => {
       listen: { host: '0.0.0.0', port: 9 },
       priority: 3,
       segmentBytes: 512 * 1024,
+      checkpointEveryBytes: 512 * 1024,
       cacheBytesMax: 1024 * 1024,
       snapshotBytesPerSecondMax: 2 * 1024 * 1024,
       retentionMs: 7_200_000,
