@@ -1,6 +1,7 @@
 import { CliError, asCliError } from './cli-error.ts';
 import { COMMANDS } from './commands.ts';
 import { ExitCode } from './exit-code.ts';
+import { leave, leaveInOrder } from './leaving.ts';
 import { say, writeError, type OutputFormat } from './output.ts';
 import { formatOf, parse } from './parse.ts';
 import { VERSION } from './version.ts';
@@ -35,18 +36,21 @@ function tell(error: unknown, format: OutputFormat): ExitCode {
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever reads our output may leave at any time (`| head`): then there is nobody left to tell.
-  if (error.code === 'EPIPE') process.exit(ExitCode.ok);
-  process.exit(
-    tell(
-      new CliError('OUTPUT_FAILED', ExitCode.internal, `cannot write the output: ${error.message}`),
-      'table',
-    ),
+  if (error.code === 'EPIPE') {
+    void leave(ExitCode.ok);
+    return;
+  }
+  const failed = new CliError(
+    'OUTPUT_FAILED',
+    ExitCode.internal,
+    `cannot write the output: ${error.message}`,
   );
+  void leave(tell(failed, 'table'));
 });
 
 // Whoever reads the talk may be gone, or the whole terminal: that ends the talk, and neither a node nor its stop.
 process.stderr.on('error', () => undefined);
 
-process.exitCode = await main(process.argv.slice(2));
+const exitCode = await main(process.argv.slice(2));
 // What still keeps the loop alive (a socket that lingers, stdin) has no work left.
-process.stdout.write('', () => process.exit());
+leaveInOrder(exitCode, exitCode === ExitCode.interrupted);

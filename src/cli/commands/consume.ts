@@ -1,8 +1,17 @@
-import type { Client, ConsumeFrom, ConsumedRecord, Consumer, ConsumerSettings } from '../../client/index.ts';
+import type {
+  Client,
+  ConsumeFrom,
+  ConsumedPage,
+  ConsumedRecord,
+  Consumer,
+  ConsumerSettings,
+} from '../../client/index.ts';
 import { withClient } from '../cluster-client.ts';
 import { flag, positive, text, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
+import { Interruption, OutputStuckError } from '../interruption.ts';
 import { ItemWriter, type ItemForms } from '../item-writer.ts';
+import { beforeLeaving } from '../leaving.ts';
 import { timeOf } from '../log-line.ts';
 import { say } from '../output.ts';
 import { PAYLOAD_OUTPUT, asText, payloadFormatOf, rawLine, shownText } from '../payload.ts';
@@ -63,7 +72,11 @@ async function print(
   count: number | null,
 ): Promise<number> {
   const isFollowing = flag(call, 'follow');
-  const writer = new ItemWriter(payloadFormatOf(call), FORMS, call.now());
+  const interruption = new Interruption();
+  const { signal } = interruption;
+  const writer = new ItemWriter(payloadFormatOf(call), FORMS, call.now(), async (bytes) =>
+    interruption.write(bytes),
+  );
   const end = new End();
   const consumer = client.createConsumer({
     ...settings,
@@ -77,55 +90,86 @@ async function print(
     onLost: (queues, why) =>
       say(`warning: the group has gone on without this consumer (${printable(why)}): it joins again`),
   });
-  let isInterrupted = false;
-  const interrupt = (): void => {
-    isInterrupted = true;
-    end.reach(0, consumer);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt);
+  beforeLeaving(async () => end.close(consumer));
+  let isPrinting = false;
+  // What is being printed is printed first: then it is committed, and does not come again.
+  signal.addEventListener('abort', () => {
+    if (!isPrinting) end.reach(0, consumer);
+  });
   let left = count ?? Number.POSITIVE_INFINITY;
   try {
-    if (isFollowing) await writer.flush();
-    while (left > 0) {
-      const page = await consumer.nextPage();
-      if (page === null) break;
-      for (const record of page.records) {
-        writer.add(record);
-        left -= 1;
-        if (left > 0 && record !== page.records.at(-1)) continue;
-        // Printed first, then worked off: what is lost with this process was not committed.
-        await writer.flush();
-        page.workedOff(record.offset + 1);
-        break;
+    try {
+      if (isFollowing) await writer.flush();
+      while (left > 0 && !signal.aborted) {
+        const page = await consumer.nextPage();
+        if (page === null) break;
+        isPrinting = true;
+        left -= await printPage(page, writer, left);
+        isPrinting = false;
       }
+    } finally {
+      end.cancel();
+      await end.close(consumer);
+      await writer.end();
     }
-  } finally {
-    end.cancel();
-    await consumer.close();
-    await writer.end();
+  } catch (error) {
+    if (!(error instanceof OutputStuckError)) throw error;
   }
-  if (isInterrupted) return ExitCode.interrupted;
+  if (signal.aborted) return ExitCode.interrupted;
   if (settings.group !== undefined && end.wasWithoutQueues)
     say(`note: other members of group ${printable(settings.group)} have all queues`);
   return ExitCode.ok;
 }
 
+/**
+ * Printed first, then worked off: what is lost with this process was not committed. Where a record cannot be printed,
+ * those before it are.
+ * @returns how many were printed.
+ */
+async function printPage(
+  page: ConsumedPage,
+  writer: ItemWriter<ConsumedRecord>,
+  countMax: number,
+): Promise<number> {
+  let printed = 0;
+  try {
+    for (const record of page.records) {
+      if (printed === countMax) break;
+      writer.add(record);
+      printed += 1;
+    }
+  } finally {
+    await writer.flush();
+    const last = page.records[printed - 1];
+    if (last !== undefined) page.workedOff(last.offset + 1);
+  }
+  return printed;
+}
+
 /** Ends a consumer once, now or after a while in which nothing was assigned to it. */
 class End {
   #timer: NodeJS.Timeout | null = null;
+  #closed: Promise<void> | null = null;
   wasWithoutQueues = false;
 
   reach(afterMs: number, consumer: Consumer): void {
     this.cancel();
     this.#timer = setTimeout(() => {
       this.wasWithoutQueues = afterMs > 0;
-      void consumer.close();
+      // Whoever waits for pages gets none any more, and asks here how it ended.
+      this.close(consumer).catch(() => undefined);
     }, afterMs);
   }
 
   cancel(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  /** Resolves, however often it is asked for, when what was printed is committed and the group is left. */
+  async close(consumer: Consumer): Promise<void> {
+    this.#closed ??= consumer.close();
+    return this.#closed;
   }
 }
 

@@ -2,8 +2,10 @@ import { AbortedError, type LogRecord } from '../../client/index.ts';
 import { withClient } from '../cluster-client.ts';
 import { flag, positive, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
+import { Interruption, OutputStuckError } from '../interruption.ts';
 import { ItemWriter, type ItemForms } from '../item-writer.ts';
 import { timeOf } from '../log-line.ts';
+import { writeOut } from '../output.ts';
 import { PAYLOAD_OUTPUT, asText, payloadFormatOf, rawLine, shownText } from '../payload.ts';
 
 const INDEX_WIDTH = 10;
@@ -37,16 +39,16 @@ export const read: Command = {
     return withClient(call, async (client) => {
       if (!isFollowing) {
         const records = client.read({ from, ...(count === null ? {} : { count }) });
-        await print(records, call, { count, isFollowing });
+        await print(records, call, { count, isFollowing, write: writeOut });
         return ExitCode.ok;
       }
-      const interrupted = new AbortController();
-      process.once('SIGINT', () => interrupted.abort());
-      const records = client.tail({ from, signal: interrupted.signal });
-      return print(records, call, { count, isFollowing }).then(
+      const interruption = new Interruption();
+      const records = client.tail({ from, signal: interruption.signal });
+      const write = async (bytes: Uint8Array): Promise<void> => interruption.write(bytes);
+      return print(records, call, { count, isFollowing, write }).then(
         () => ExitCode.ok,
         (error: unknown) => {
-          if (error instanceof AbortedError) return ExitCode.interrupted;
+          if (error instanceof AbortedError || error instanceof OutputStuckError) return ExitCode.interrupted;
           throw error;
         },
       );
@@ -57,9 +59,10 @@ export const read: Command = {
 async function print(
   records: AsyncIterable<LogRecord>,
   call: Call,
-  { count, isFollowing }: { count: number | null; isFollowing: boolean },
+  how: { count: number | null; isFollowing: boolean; write: (bytes: Uint8Array) => Promise<void> },
 ): Promise<void> {
-  const writer = new ItemWriter(payloadFormatOf(call), FORMS, call.now());
+  const { count, isFollowing, write } = how;
+  const writer = new ItemWriter(payloadFormatOf(call), FORMS, call.now(), write);
   let left = count ?? Number.POSITIVE_INFINITY;
   try {
     if (isFollowing) await writer.flush();
