@@ -1,7 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { encodeBatch } from '../../src/base/batch.ts';
 import { EntryKind } from '../../src/base/entry.ts';
+import { encodeMessage } from '../../src/base/message.ts';
 import { Bench, index } from '../wal/harness.ts';
 import { useDirectory } from './support/directory.ts';
 import { contentsOf, onThisMachine } from './support/log-directory.ts';
@@ -98,6 +100,38 @@ test('writes payloads alone when piped', async () => {
     'raw',
   );
   expect(stdout).toBe(`${'M'.repeat(40)}\n${'N'.repeat(40)}\n`);
+});
+
+test('writes messages of topics with all that they carry, and what is none as it is', async () => {
+  const filled = bench();
+  filled.open();
+  const stamp = { producerId: 9, epoch: 2, sequence: 4 };
+  const message = encodeMessage({
+    bornTimeMs: 1_700_000_000_001,
+    key: 'k',
+    tag: 't',
+    orderingGroup: null,
+    headers: [{ name: 'h', value: Buffer.from('v') }],
+    body: Buffer.from('hello'),
+  });
+  filled.write(1, { term: 2, queue: 5, body: encodeBatch(stamp, [message]) });
+  filled.write(1, { term: 2, queue: 5, body: encodeBatch(stamp, [Buffer.from('no message')]) });
+  filled.close();
+  const words = ['log', 'export', directoryOf(filled), '--from', '73'];
+  expect(linesOf((await runCommand(...words, '-o', 'ndjson')).stdout)).toMatchObject([
+    {
+      index: 73,
+      queue: 5,
+      producer: { id: 9, epoch: 2, sequence: 4 },
+      key: 'k',
+      tag: 't',
+      headers: [{ name: 'h', data: 'v', encoding: null }],
+      bornTimeMs: 1_700_000_000_001,
+      data: 'hello',
+    },
+    { index: 74, queue: 5, data: 'no message' },
+  ]);
+  expect((await runCommand(...words, '-o', 'raw')).stdout).toBe('hello\nno message\n');
 });
 
 test('refuses a range that the log does not hold', async () => {

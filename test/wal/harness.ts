@@ -63,6 +63,8 @@ export interface DraftOptions {
   readonly term?: number;
   readonly bodyBytes?: number;
   readonly kind?: EntryKind;
+  /** Default: that of the raw log. */
+  readonly queue?: number;
   /** Default: a batch of one record. */
   readonly body?: Uint8Array;
   /** Filled into the body, so that two entries of one index differ. */
@@ -87,7 +89,7 @@ export function makeEntries(
     return {
       kind,
       version: 1,
-      queue: 0,
+      queue: options.queue ?? 0,
       recordCount: kind === EntryKind.batch ? 1 : 0,
       body,
       bodyChecksum: crc32(body),

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { decodeBatch } from '../../base/batch.ts';
+import { batchStamp, decodeBatch } from '../../base/batch.ts';
 import { EntryKind, entryBody, entryQueue, entryTime, entryVersion, type Entry } from '../../base/entry.ts';
-import { decodeMessage, type Message } from '../../base/message.ts';
+import { decodeMessage, MessageFormatError, type Message } from '../../base/message.ts';
 import type { LogIndex } from '../../base/units.ts';
 import { FileDisk } from '../../platform/file-disk.ts';
 import { OfflineLog } from '../../wal/index.ts';
@@ -185,9 +185,21 @@ function isWithin(parent: string, directory: string): boolean {
   return relative === '' || (relative !== '..' && !relative.startsWith(`..${path.sep}`));
 }
 
-/** Records of the raw log are plain bytes; those of queues are messages. */
+/** Records of the raw log are plain bytes; those of queues are messages, or were refused when they were applied. */
 function messageOf(entry: Entry, payload: Uint8Array): Message | null {
-  return entryQueue(entry) === 0 ? null : decodeMessage(payload);
+  if (entryQueue(entry) === 0) return null;
+  try {
+    return decodeMessage(payload);
+  } catch (error) {
+    if (!(error instanceof MessageFormatError)) throw error;
+    return null;
+  }
+}
+
+/** A retry that was stored twice is one record to readers: by this it is recognised. */
+function producerOf(entry: Entry): object {
+  const { producerId, epoch, sequence } = batchStamp(entryBody(entry));
+  return producerId === 0 ? {} : { producer: { id: producerId, epoch, sequence } };
 }
 
 function objectOfRecord({ entry, ordinal, payload }: Item & { type: 'record' }): object {
@@ -198,10 +210,11 @@ function objectOfRecord({ entry, ordinal, payload }: Item & { type: 'record' }):
     ordinal,
     term: entry.term,
     time: entryTime(entry),
+    ...(entryQueue(entry) === 0 ? {} : { queue: entryQueue(entry) }),
+    ...producerOf(entry),
     ...(message === null
       ? {}
       : {
-          queue: entryQueue(entry),
           key: message.key,
           tag: message.tag,
           orderingGroup: message.orderingGroup,
