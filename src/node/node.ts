@@ -413,15 +413,10 @@ export class Node implements DledgerNode {
         this.#core.leaderGone(id);
       },
       message: (message) => this.#core.step(message),
-      turnedAway: (by, error) => this.#onTurnedAway(by, error),
+      hasLeader: () => this.#core.leader !== null,
+      turnedAway: (by, error) => this.#fail(turnedAway(by, error)),
       notice: (code, text, fields) => this.#event('warn', code, text, fields),
     });
-  }
-
-  #onTurnedAway(by: NodeId, error: ErrorInfo): void {
-    // While somebody leads, this cluster lives, whatever was recovered elsewhere: that is for people to sort out.
-    if (error.code === 'CLUSTER_REPLACED' && this.#core.leader !== null) return;
-    this.#fail(turnedAway(by, error));
   }
 
   #makeFaults(): FaultBoard {

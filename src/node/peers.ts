@@ -31,6 +31,8 @@ export interface PeersHandlers {
   /** This node's own proof that the process behind `id` is gone. */
   gone(id: NodeId, how: 'refused' | 'restarted'): void;
   message(message: PeerMessage): void;
+  /** This node leads, or is led. */
+  hasLeader(): boolean;
   /** A peer keeps refusing this node for what it is: it cannot take part. */
   turnedAway(by: NodeId, error: ErrorInfo): void;
   notice(code: string, text: string, fields: Record<string, string | number | boolean | null>): void;
@@ -372,6 +374,13 @@ export class Peers {
       peer: id,
       reason: error.code,
     });
+    const configuration = this.#handlers.configuration();
+    const isMember = configuration !== null && findMember(configuration, id) !== null;
+    // Where a cluster is at work, a member that refuses this node is the one that is wrong.
+    if (isMember && this.#handlers.hasLeader()) {
+      peer.refusals = 0;
+      return;
+    }
     if (error.code === 'CLUSTER_REPLACED') this.#handlers.turnedAway(id, error);
     // Whoever was recovered by force meets members of what it was before.
     if (error.code === 'WRONG_CLUSTER' && this.#handlers.replacedClusters().length > 0) return;

@@ -42,6 +42,19 @@ test('a cluster that lives does not end because one of its nodes was recovered e
   expect(driver.readAll(other).map(({ text }) => text)).toEqual(['a', 'b']);
 });
 
+test('nor because a stranger sits at the address of one of its nodes', () => {
+  const cluster = new SimulatedCluster({ seed: 4, size: 3 });
+  cluster.startAll();
+  cluster.runUntilLeader();
+  cluster.clock.advanceBy(1000);
+  cluster.kill('n1');
+  cluster.start('n1', { dataDirectory: '/other', peers: [{ id: 'n1', address: 'n1:7100' }] });
+  cluster.clock.advanceBy(20_000);
+  expect(cluster.ids.map((id) => cluster.fatal(id))).toEqual([null, null, null]);
+  const leader = ['n2', 'n3'].find((id) => cluster.group(id).role === 'leader') as string;
+  expect(new Driver(cluster).append(leader, ['a']).error).toBeNull();
+});
+
 test('who of it starts, and finds no leader, ends', () => {
   const cluster = mistaken();
   cluster.kill('n2');
