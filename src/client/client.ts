@@ -72,7 +72,7 @@ export interface BatchAppended {
 }
 
 export interface ReadOptions {
-  /** First index. Default 1. */
+  /** First index. Default: the first that the log keeps. */
   readonly from?: number;
   /** Last index. Default, and at most: what is committed when the read begins. */
   readonly to?: number;
@@ -87,7 +87,7 @@ export interface ReadOptions {
 }
 
 export interface TailOptions {
-  /** First index. Default 1. */
+  /** First index. Default: the first that the log keeps. */
   readonly from?: number;
   /** Ends the iteration with AbortedError; leaving the loop ends it too. */
   readonly signal?: AbortSignal;
@@ -214,7 +214,7 @@ export class Client {
     const consistency = options.consistency ?? 'linearizable';
     const channel = consistency === 'linearizable' ? this.#requests : this.#anyNodeChannel();
     const reader = new ReaderCore(channel, this.#ports.clock, {
-      from: checkIndex('from', options.from ?? 1),
+      from: options.from === undefined ? null : checkIndex('from', options.from),
       to: options.to === undefined ? null : checkIndex('to', options.to),
       countMax: options.count ?? Infinity,
       isFollowing: false,
@@ -230,7 +230,7 @@ export class Client {
    */
   tail(options: TailOptions = {}): AsyncGenerator<LogRecord, void, undefined> {
     const reader = new ReaderCore(this.#requests, this.#ports.clock, {
-      from: checkIndex('from', options.from ?? 1),
+      from: options.from === undefined ? null : checkIndex('from', options.from),
       to: null,
       countMax: Infinity,
       isFollowing: true,

@@ -6,12 +6,13 @@ import { decodeReadResult, encodeRead, type Consistency } from '../wire/client-c
 import { FrameKind } from '../wire/frame.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { WireError } from '../wire/wire-error.ts';
-import { TimeoutError, type DledgerError } from './errors.ts';
+import { RefusedError, TimeoutError, type DledgerError } from './errors.ts';
 import { recordsOf, type LogRecord } from './records.ts';
 import type { Cancel, Request, RequestChannel } from './request-channel.ts';
 
 export interface ReaderOptions {
-  readonly from: LogIndex;
+  /** Null: from the first that is kept. */
+  readonly from: LogIndex | null;
   /** Last index; null: what is committed when the first page comes. */
   readonly to: number | null;
   /** Records at most. */
@@ -63,7 +64,7 @@ export class ReaderCore {
     this.#channel = channel;
     this.#clock = clock;
     this.#options = options;
-    this.#from = options.from;
+    this.#from = options.from ?? (1 as LogIndex);
     this.#left = options.countMax;
     if (options.isFollowing) this.#last = Number.POSITIVE_INFINITY;
     if (this.#left <= 0) this.#isEnded = true;
@@ -99,11 +100,23 @@ export class ReaderCore {
     });
     this.#cancel = this.#channel.ask(request, (error, page) => {
       this.#cancel = null;
+      const firstKept = this.#firstKept(error);
       if (page !== null) this.#onPage(page);
+      else if (firstKept !== null) {
+        this.#from = firstKept;
+        this.#ask();
+      }
       // Following means waiting; only where no leader is to be found at all there is nothing to wait for.
       else if (!isFollowing || !(error instanceof TimeoutError)) this.#end(error);
       else this.#ask();
     });
+  }
+
+  /** Where to begin instead, if nobody said where and the log does not go back so far. */
+  #firstKept(error: DledgerError | null): LogIndex | null {
+    const isBeginning = this.#options.from === null && this.#last === null;
+    if (!isBeginning || !(error instanceof RefusedError) || error.code !== 'OUT_OF_RANGE') return null;
+    return error.firstIndex !== null && error.firstIndex > this.#from ? (error.firstIndex as LogIndex) : null;
   }
 
   #onPage(page: Page): void {

@@ -241,6 +241,23 @@ describe('a reader', () => {
     });
   });
 
+  test('that was not told where begins with the first that is kept', () => {
+    const world = new World();
+    const node = world.node('n1');
+    const log = new FakeLog(letters(9));
+    node.onRequest = (request) => {
+      if (request.read.from >= 7) log.answer(request);
+      else request.failed('OUT_OF_RANGE', { firstIndex: 7, lastIndex: 9 });
+    };
+    const reading = new Reading(world, ['n1'], { from: null });
+    world.until(() => reading.isEnded);
+    expect(reading.error).toBeNull();
+    expect(reading.texts).toEqual(letters(9).slice(6).flat());
+    const told = new Reading(world, ['n1'], { from: 1 as LogIndex });
+    world.until(() => told.isEnded);
+    expect(told.error?.code).toBe('OUT_OF_RANGE');
+  });
+
   test('ends when nobody answers in time, naming who was asked', () => {
     const world = new World();
     world.node('n1').follow(null);

@@ -16,7 +16,7 @@ export const read: Command = {
   describe: 'print records of the log, in order, each once',
   isClient: true,
   flags: [
-    { name: 'from', type: 'number', describe: 'first index', default: 1 },
+    { name: 'from', type: 'number', describe: 'first index; default: the first that is kept' },
     { name: 'count', type: 'number', describe: 'records at most; default: all' },
     {
       name: 'follow',
@@ -33,17 +33,18 @@ export const read: Command = {
     ['$0 read --follow', 'everything, and what comes'],
   ],
   run: async (call) => {
-    const from = positive(call, 'from') ?? 1;
+    const from = positive(call, 'from');
+    const begins = from === null ? {} : { from };
     const count = positive(call, 'count');
     const isFollowing = flag(call, 'follow');
     return withClient(call, async (client) => {
       if (!isFollowing) {
-        const records = client.read({ from, ...(count === null ? {} : { count }) });
+        const records = client.read({ ...begins, ...(count === null ? {} : { count }) });
         await print(records, call, { count, isFollowing, write: writeOut });
         return ExitCode.ok;
       }
       const interruption = new Interruption();
-      const records = client.tail({ from, signal: interruption.signal });
+      const records = client.tail({ ...begins, signal: interruption.signal });
       const write = async (bytes: Uint8Array): Promise<void> => interruption.write(bytes);
       return print(records, call, { count, isFollowing, write }).then(
         () => ExitCode.ok,
