@@ -152,7 +152,18 @@ function restore(
     );
   }
   mark('node.checkpoint-restored');
-  return StateMachine.restore(checkpoint.state, SESSION_LIMITS, mutations);
+  try {
+    return StateMachine.restore(checkpoint.state, SESSION_LIMITS, mutations);
+  } catch (error) {
+    // It verifies, so it is what somebody wrote: this program, or with a snapshot another one.
+    if (!(error instanceof RangeError)) throw error;
+    throw new NodeError(
+      'DATA_VERSION',
+      `the checkpoint at ${checkpoint.index} in ${directory} cannot be read: ${error.message}`,
+      'a newer version wrote it: upgrade this node',
+      { cause: error },
+    );
+  }
 }
 
 function walCounters(wal: Wal): Record<string, number> {

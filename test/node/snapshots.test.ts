@@ -261,6 +261,29 @@ describe('a node that needs what the others do not keep', () => {
     expect(cluster.fatal(behind)).toBeNull();
   });
 
+  test('is not sent one that has rotted; it is told when there is no other', () => {
+    const bench = trimmedCluster();
+    const { cluster, driver, behind, base } = bench;
+    const leader = startOthers(bench);
+    const name = `/data/checkpoint-${String(base).padStart(16, '0')}`;
+    for (const id of bench.others)
+      cluster.disk(id).setByte(name, cluster.disk(id).visible(name).length - 1, (byte) => byte ^ 1);
+    cluster.start(behind);
+    cluster.clock.advanceBy(2000);
+    // The first one is how the log of this test was trimmed.
+    const told = codes(cluster, leader).filter((code) => code.startsWith('snapshot-'));
+    expect(told.slice(1)).toEqual(['snapshot-unreadable', 'snapshot-missing']);
+    expect(cluster.group(behind).firstIndex).toBe(1);
+    // With the next checkpoint there is one again.
+    while (cluster.status(leader).counters['checkpointIndex'] === base)
+      driver.append(
+        leader,
+        Array.from({ length: 20 }, () => 'x'.repeat(1000)),
+      );
+    expect(cluster.clock.runUntil(() => caughtUp(bench, leader), 10_000)).toBe(true);
+    expect(cluster.group(behind).firstIndex).toBeGreaterThan(base + 1);
+  });
+
   test('starts from it again, also after a power cut', () => {
     const bench = trimmedCluster();
     const { cluster, behind, base } = bench;

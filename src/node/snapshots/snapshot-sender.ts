@@ -60,6 +60,7 @@ export class SnapshotSender {
   #allowance = 0;
   #allowedAtMs = 0;
   #sentBytes = 0;
+  #hasSaidMissing = false;
 
   constructor(parts: SnapshotSenderParts) {
     this.#parts = parts;
@@ -110,9 +111,11 @@ export class SnapshotSender {
     if (known !== undefined) this.#end(known);
     const file = this.#open();
     if (file === null) {
+      this.#sayMissing(wanted.to);
       core.snapshotFailed(wanted);
       return;
     }
+    this.#hasSaidMissing = false;
     const transfer: Transfer = {
       wanted,
       file,
@@ -275,6 +278,20 @@ export class SnapshotSender {
     this.#end(transfer);
     this.#sayUnreadable(why);
     this.#parts.core.snapshotFailed(transfer.wanted);
+  }
+
+  /** Once until there is one: it is asked for with every heartbeat. */
+  #sayMissing(peer: NodeId): void {
+    if (this.#hasSaidMissing) return;
+    this.#hasSaidMissing = true;
+    this.#parts.event(
+      'warn',
+      'snapshot-missing',
+      `${peer} needs a snapshot, and there is none that can be sent`,
+      {
+        peer,
+      },
+    );
   }
 
   #sayUnreadable(why: string): void {
