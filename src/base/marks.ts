@@ -51,6 +51,7 @@ export const MARKS = {
   'raft.leader-paused': 'a leader stood still and asked a quorum whether it still leads',
   'raft.transfer-done': 'leadership was handed over',
   'raft.transfer-timeout': 'a hand-over took too long, and the leader went on',
+  'raft.successor-named': 'a leader whose disk had failed told a follower to stand, and ended',
   'raft.transfer-aborted': 'somebody else came to lead during a hand-over',
   'raft.timeout-now-obeyed': 'a node stood because its leader asked it to',
   'raft.timeout-now-ignored': 'such a request came too late',

@@ -1,11 +1,11 @@
 import type { HostPort } from '../base/host-port.ts';
 import { assert } from '../base/assert.ts';
-import { FORMAT_VERSION, decodeConfiguration, type Configuration } from '../base/configuration.ts';
+import { decodeConfiguration, type Configuration } from '../base/configuration.ts';
 import { entryBody } from '../base/entry.ts';
 import type { TimerHandle } from '../base/ports/clock.ts';
-import { FIRST_GROUP, UNKNOWN_INCARNATION, type LogIndex, type NodeId } from '../base/units.ts';
+import { FIRST_GROUP, type LogIndex, type NodeId } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
-import { RAFT_DEFAULTS, RaftCore, type RaftEvent, type Ready } from '../raft/index.ts';
+import { RaftCore, type RaftEvent, type Ready } from '../raft/index.ts';
 import type { Transferred } from '../wire/client-codec.ts';
 import type { IncomingSnapshot } from '../wal/index.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
@@ -19,6 +19,7 @@ import { ElectionRecord } from './election-record.ts';
 import { NodeError } from './errors.ts';
 import { narrate, slowPace } from './events.ts';
 import { EventJournal } from './event-journal.ts';
+import { coreOptions } from './core-options.ts';
 import { CommitTimes } from './commit-times.ts';
 import { DiskSpace } from './disk-space.ts';
 import { applyFailure, diskFailure, indexFailure, turnedAway } from './failures.ts';
@@ -47,6 +48,9 @@ import { TurnLoop } from './turn-loop.ts';
 import type { NodeEvent } from '../wire/watch-schema.ts';
 import { Watchers } from './watchers.ts';
 import { WriteBacklog } from './write-backlog.ts';
+
+/** What ends a node whose judgement is sound: only its disk is not. */
+const SICK_CODES: ReadonlySet<string> = new Set(['DISK_FULL', 'DISK_FAILED', 'LOG_ROT']);
 
 /** Composition: owns one of each part, moves what one part says to the others, and holds no rule of theirs. */
 export class Node implements DledgerNode {
@@ -137,7 +141,7 @@ export class Node implements DledgerNode {
     sick?.obey(this.#faults);
     this.#configuration = this.#storage.configuration;
     this.#machine = this.#storage.machine;
-    this.#core = this.#makeCore();
+    this.#core = new RaftCore(coreOptions(options, this.#storage, ports.prng));
     ports.inspect?.(this.#core);
     this.#introduction = new Introduction({
       id: this.#id,
@@ -338,47 +342,6 @@ export class Node implements DledgerNode {
   }
 
   // What the parts are made from.
-
-  #makeCore(): RaftCore {
-    const options = this.#options;
-    const ticks = (ms: number): number => Math.max(1, Math.round(ms / options.tickMs));
-    return new RaftCore({
-      ...RAFT_DEFAULTS,
-      id: this.#id,
-      incarnation: this.#storage.identity.incarnation,
-      group: FIRST_GROUP,
-      prng: this.#ports.prng.fork(),
-      electionTimeoutTicksMin: ticks(options.electionTimeoutMsMin),
-      electionTimeoutTicksMax: ticks(options.electionTimeoutMsMax),
-      heartbeatTicks: ticks(options.heartbeatMs),
-      transferTimeoutTicks: ticks(options.electionTimeoutMsMax),
-      cacheBytesMax: options.cacheBytesMax,
-      appendEntriesMax: options.appendEntriesMax,
-      inflightMessagesMax: options.inflightMessagesMax,
-      priority: options.priority,
-      slowSyncMs: slowSyncMs(options),
-      mutations: options.mutations,
-      bootstrap: { configuration: this.#foundingConfiguration() },
-      recovered: this.#storage.recovered,
-    });
-  }
-
-  /** What this node would found a cluster with, should it be the first leader ever. */
-  #foundingConfiguration(): Configuration {
-    let clusterId = '';
-    for (let word = 0; word < 4; word += 1)
-      clusterId += this.#ports.prng.uint32().toString(16).padStart(8, '0');
-    const members = this.#options.peers
-      .map((peer) => ({
-        id: asNodeId(peer.id),
-        incarnation: UNKNOWN_INCARNATION,
-        role: 'voter' as const,
-        peerAddress: peer.address,
-        clientAddress: peer.address,
-      }))
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
-    return { clusterId, formatVersion: FORMAT_VERSION, members };
-  }
 
   #makePeers(): Peers {
     return new Peers(this.#id, FIRST_GROUP, this.#addresses, this.#ports, this.#faults, {
@@ -681,9 +644,24 @@ export class Node implements DledgerNode {
   #fail(error: NodeError): void {
     if (!this.#isAlive) return;
     this.#state = 'failed';
+    if (SICK_CODES.has(error.code)) this.#resign(error.message);
     this.#event('error', 'fatal', `${error.message}; ${error.next}`, { code: error.code });
     this.#halt();
     this.#handlers.onFatal(error);
+  }
+
+  /**
+   * The log takes nothing more, but this node can still say who is to lead: then nobody has to miss it first. What clients
+   * wait for is unknown, and they are told so. Nothing leaves that would have to be written before.
+   */
+  #resign(why: string): void {
+    if (this.#core.role !== 'leader') return;
+    this.#core.resign(why);
+    const { events, messages } = this.#core.ready();
+    for (const event of events) this.#onRaftEvent(event);
+    for (const message of messages) this.#peers.send(message);
+    this.#peers.flush();
+    this.#door.flush();
   }
 
   #event(level: NodeEvent['level'], code: string, text: string, fields: NodeEvent['fields']): void {

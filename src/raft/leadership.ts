@@ -121,6 +121,10 @@ export class Leadership {
     return this.#transfer.begin(target, this.#replication);
   }
 
+  nameSuccessor(): void {
+    this.#transfer.nameSuccessor(this.#replication);
+  }
+
   read(token: number): void {
     if (!this.termStartCommitted) mark('raft.read-waited-for-term');
     this.#reads.add(token);

@@ -164,6 +164,12 @@ export class RaftCore {
     return this.#state.leadership?.transferTo(target) ?? { ok: false, refusal: 'not-leader' };
   }
 
+  /** A leader whose process is about to end gives up, and asks the best follower to stand at once. */
+  resign(why: string): void {
+    this.#state.leadership?.nameSuccessor();
+    this.stepDown(why);
+  }
+
   /** A leader gives up, without a successor in mind. */
   stepDown(why: string): void {
     if (this.#state.leadership !== null) this.#state.follow(this.#state.term, null, why);

@@ -53,6 +53,18 @@ export class Transfer {
     this.#state.send({ type: 'TimeoutNow', from: this.#state.id, to: peer.id, term: this.#state.term });
   }
 
+  /**
+   * This leader's disk takes nothing more, so there is nothing to wait for: who has most of the log stands at once. Nobody
+   * is asked to do what it could not do by itself, so this needs no proof; voters compare logs as ever.
+   */
+  nameSuccessor(replication: Replication): void {
+    const result = chooseTarget(this.#state, null, replication);
+    if (!result.ok || (this.#told && this.#target !== null)) return;
+    mark('raft.successor-named');
+    const { id, term } = this.#state;
+    this.#state.send({ type: 'TimeoutNow', from: id, to: result.target, term });
+  }
+
   tick(): void {
     if (this.#target === null) return;
     this.#ticksLeft -= 1;

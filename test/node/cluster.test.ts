@@ -476,7 +476,12 @@ describe('a sick disk', () => {
     const { value } = driver.append(leader, ['doomed?']);
     expect(cluster.clock.runUntil(() => cluster.fatal(leader) !== null, 1000)).toBe(true);
     expect(cluster.fatal(leader)?.code).toBe('DISK_FAILED');
+    const diedMs = cluster.clock.monotonicMs();
     const next = cluster.runUntilLeader();
+    // It said itself who was to stand: nobody had to find out first that it is gone.
+    expect(cluster.clock.monotonicMs() - diedMs).toBeLessThan(10);
+    const campaigns = cluster.events(next).filter(({ code }) => code === 'campaign-started');
+    expect(campaigns.at(-1)?.fields).toMatchObject({ kind: 'vote', reason: 'transfer' });
     const texts = driver.readAll(next).map(({ text }) => text);
     expect(texts).toContain('good');
     if (value !== null) expect(texts).toContain('doomed?');

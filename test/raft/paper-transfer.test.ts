@@ -231,6 +231,40 @@ describe('TimeoutNow', () => {
   });
 });
 
+describe('a leader whose process is about to end', () => {
+  test('tells whoever has most of its log to stand at once, and gives up', () => {
+    const leader = leaderOfThree();
+    leader.core.propose([draft('a'), draft('b')]);
+    leader.settle();
+    leader.hear(appendResponse(n2, n1, 3, 4), appendResponse(n3, n1, 3, 5));
+    leader.core.resign('its disk failed');
+    expect(oneOf('TimeoutNow', leader.settle())).toMatchObject({ to: n3, term: 3 });
+    expect(leader.core.role).toBe('follower');
+    expect(leader.core.leader).toBeNull();
+  });
+
+  test('gives up as well where nobody could take over', () => {
+    const replica = new Replica({ log });
+    becomeLeader(replica);
+    replica.core.peerReachable(n2, 'control', false);
+    replica.core.peerReachable(n3, 'control', false);
+    replica.core.resign('its disk failed');
+    expect(ofType('TimeoutNow', replica.settle())).toEqual([]);
+    expect(replica.core.role).toBe('follower');
+  });
+
+  test('costs the cluster nothing where its word does not arrive', () => {
+    const cluster = new Cluster({ logs });
+    const old = cluster.elect(n1);
+    cluster.isolate(n1);
+    old.core.resign('its disk failed');
+    cluster.settle();
+    cluster.forgetLeader(n2, n3);
+    cluster.elect(n2);
+    expect(cluster.at(n3).core.leader).toBe(n2);
+  });
+});
+
 describe('priority', () => {
   test('a leader hands over to a caught-up, healthy follower that is preferred', () => {
     const cluster = new Cluster({ logs });
