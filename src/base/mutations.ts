@@ -146,6 +146,26 @@ export const MUTATION_NAMES = [
    * this order). Nobody that we know of was caught with it.
    */
   'installsUnsyncedSnapshots',
+  /**
+   * A block that found no room on the disk is reported durable. Breaks docs/wal-format.md, "A full disk". Its like: whoever
+   * does not look at what a write returns.
+   */
+  'countsWhatFoundNoRoom',
+  /**
+   * That term and vote have passed by a log that waits for room is taken for the log being there too. Breaks figure 2: what
+   * is acknowledged lies in memory. Nobody that we know of shipped it.
+   */
+  'takesTheVoteForTheLog',
+  /**
+   * On a full disk a vote leaves that was not written. Breaks figure 2: after a power cut the voter votes again. Nobody that
+   * we know of shipped it.
+   */
+  'votesUnwrittenOnFullDisks',
+  /**
+   * The part of a block that still found room stays where it is, and the block is written again behind it. Breaks
+   * docs/wal-format.md: a torn write in the middle of a log is rot. Nobody that we know of shipped it.
+   */
+  'writesBehindHalfABlock',
 
   // The node and the state machine.
 

@@ -136,6 +136,9 @@ export interface HeartbeatResponse extends Envelope {
   readonly syncMs: number;
 }
 
+/** A disk without room is the slowest of all: what it should write takes for ever. */
+export const NO_ROOM_SYNC_MS = 0xffff_ffff;
+
 /**
  * Which snapshot: the state machine as it is after the entry at `lastIncludedIndex` (figure 13's lastIncludedIndex and
  * lastIncludedTerm), in so many bytes. Equal in all of this, two snapshots are the same bytes, whoever sends them.

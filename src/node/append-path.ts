@@ -75,6 +75,8 @@ export interface AppendPathParts {
   readonly batchBytesMax: number;
   /** Monotonic milliseconds, as of this turn. */
   readonly nowMs: () => number;
+  /** Why no records are taken for want of room; null where they are. */
+  readonly noRoom: () => string | null;
   /** The error for a node that does not lead: names the leader if it is known. */
   readonly refusalHint: () => ErrorInfo;
 }
@@ -103,6 +105,7 @@ export class AppendPath {
   readonly #mutations: Mutations;
   readonly #batchBytesMax: number;
   readonly #nowMs: () => number;
+  readonly #noRoom: () => string | null;
   readonly #refusalHint: () => ErrorInfo;
   readonly #sequences: InFlightSequences;
   #gathered: Gathered[] = [];
@@ -127,6 +130,7 @@ export class AppendPath {
     this.#mutations = parts.mutations;
     this.#batchBytesMax = parts.batchBytesMax;
     this.#nowMs = parts.nowMs;
+    this.#noRoom = parts.noRoom;
     this.#refusalHint = parts.refusalHint;
     this.#sequences = new InFlightSequences();
   }
@@ -163,6 +167,12 @@ export class AppendPath {
   ): void {
     if (this.#core.role !== 'leader') {
       waiter.failed(requestId, this.#refusalHint());
+      return;
+    }
+    const refusal = this.#noRoom();
+    // During a hand-over it waits, as all do: whoever leads next may have room.
+    if (refusal !== null && !this.#core.isTransferring) {
+      waiter.failed(requestId, errorInfo('DISK_FULL', refusal));
       return;
     }
     const inspected = this.#inspect(queue, batch, bodyChecksum);

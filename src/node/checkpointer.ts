@@ -1,5 +1,6 @@
 import { encodeConfiguration, type Configuration } from '../base/configuration.ts';
 import { entryTime } from '../base/entry.ts';
+import { isLackOfRoom } from '../base/ports/disk.ts';
 import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
@@ -13,6 +14,8 @@ export interface CheckpointerOptions {
   /** The newest committed configuration with its index. */
   readonly configuration: () => { readonly index: LogIndex; readonly value: Configuration } | null;
   readonly enter: () => void;
+  /** Whether there is room on the disk. Without, a checkpoint can wait: the log is longer to read at the next start. */
+  readonly hasRoom: () => boolean;
   /** Makes durable what a checkpoint of this moment counts on; calls back when it may be written. */
   readonly beforeWriting: (done: () => void) => void;
   readonly onWritten: (index: LogIndex) => void;
@@ -71,6 +74,7 @@ export class Checkpointer {
     const configuration = this.#options.configuration();
     if (
       this.#writing ||
+      !this.#options.hasRoom() ||
       entry === null ||
       configuration === null ||
       entry.index <= this.#lastIndex ||
@@ -100,7 +104,8 @@ export class Checkpointer {
         if (error === null) {
           this.#lastIndex = header.index;
           this.#options.onWritten(header.index);
-        } else {
+        } else if (!isLackOfRoom(error)) {
+          // One that found no room is tried again when so much more was applied.
           this.#options.onFailure(error);
         }
         done();

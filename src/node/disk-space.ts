@@ -7,9 +7,9 @@ export interface Space {
 }
 
 /** Asking the operating system holds up the loop for a moment. */
-const LOOK_EVERY_MS = 2000;
+const LOOK_EVERY_MS = 500;
 
-/** How full the file system of the data is, as of the last seconds. Null where it cannot be told. */
+/** How full the file system of the data is, as of the last half second. Null where it cannot be told. */
 export class DiskSpace {
   readonly #disk: Disk;
   readonly #clock: Clock;

@@ -17,7 +17,7 @@ import { Applier } from './applier.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ElectionRecord } from './election-record.ts';
 import { NodeError } from './errors.ts';
-import { narrate, slowPace } from './events.ts';
+import { narrate } from './events.ts';
 import { EventJournal } from './event-journal.ts';
 import { coreOptions } from './core-options.ts';
 import { CommitTimes } from './commit-times.ts';
@@ -33,12 +33,11 @@ import { LeadershipProofs } from './leadership-proofs.ts';
 import { LogAccess } from './log-access.ts';
 import { LogRetention } from './log-retention.ts';
 import type { DledgerNode, NodeHandlers, NodePorts } from './node-interface.ts';
-import { asNodeId, hostPort, slowSyncMs, type NodeOptions } from './options.ts';
-import { PaceWatch } from './pace-watch.ts';
+import { asNodeId, hostPort, type NodeOptions } from './options.ts';
 import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
-import { SlowDiskWatch } from './slow-disk-watch.ts';
+import { SelfWatch } from './self-watch.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import { buildStatus } from './status.ts';
 import { SickMachine } from './sick-machine.ts';
@@ -74,8 +73,7 @@ export class Node implements DledgerNode {
   readonly #forwarder: Forwarder;
   readonly #applier: Applier;
   readonly #checkpointer: Checkpointer;
-  readonly #pace: PaceWatch;
-  readonly #slowDisk: SlowDiskWatch;
+  readonly #self: SelfWatch;
   readonly #snapshots: Snapshots;
   readonly #logRetention: LogRetention;
   readonly #gate = new AckGate();
@@ -112,8 +110,7 @@ export class Node implements DledgerNode {
     this.#loop = new TurnLoop(ports.clock, options.tickMs, options.electionTimeoutMsMin / 2, {
       onTicks: (count) => {
         for (let tick = 0; tick < count; tick += 1) this.#core.tick();
-        this.#pace.passed(this.#loop.nowMs);
-        this.#slowDisk.passed(this.#loop.nowMs);
+        this.#self.passed(this.#loop.nowMs);
         this.#snapshots.passed(this.#loop.nowMs);
       },
       onPause: (gapMs) => this.#onPause(gapMs),
@@ -126,6 +123,16 @@ export class Node implements DledgerNode {
         if (!this.#isAlive) return;
         this.#core.persisted(number);
         this.#noteCommit();
+      },
+      onHardStateDurable: (number) => {
+        this.#loop.enter();
+        if (!this.#isAlive) return;
+        if (options.mutations.takesTheVoteForTheLog) this.#core.persisted(number);
+        else this.#core.hardStatePersisted(number);
+      },
+      onRoom: (hasRoom) => {
+        this.#loop.enter();
+        if (this.#isAlive) this.#self.room.logWaits(!hasRoom);
       },
       onFailure: (error) => this.#fail(diskFailure(error)),
     });
@@ -167,6 +174,7 @@ export class Node implements DledgerNode {
       mutations: options.mutations,
       batchBytesMax: options.batchBytesMax,
       nowMs: () => this.#loop.nowMs,
+      noRoom: () => this.#self.room.refusal,
       refusalHint: () => this.#introduction.notLeader(),
     });
     const common = {
@@ -224,6 +232,7 @@ export class Node implements DledgerNode {
         mutations: options.mutations,
         configuration: () => this.#configuration,
         enter: () => this.#loop.enter(),
+        hasRoom: () => this.#self.room.hasRoom,
         beforeWriting: (done) => this.#topics.beforeCheckpoint(done),
         onWritten: (index) => {
           this.#topics.checkpointed();
@@ -233,16 +242,13 @@ export class Node implements DledgerNode {
         onFailure: (error) => this.#fail(diskFailure(error)),
       },
     );
-    this.#pace = new PaceWatch(
-      options.electionTimeoutMsMin,
-      () => ({ syncMs: this.#storage.wal.recentSyncs().p999, loopDelayMs: this.#loop.delayMs }),
-      (pace, limitMs) => this.#event('warn', ...slowPace(pace, limitMs)),
-    );
     const event: Announce = (level, code, text, fields) => this.#event(level, code, text, fields);
-    this.#slowDisk = new SlowDiskWatch({
-      limitMs: slowSyncMs(options),
-      paceMs: () => this.#storage.wal.syncPaceMs(),
+    this.#self = new SelfWatch({
+      options,
       core: this.#core,
+      wal: this.#storage.wal,
+      space: this.#space,
+      loopDelayMs: () => this.#loop.delayMs,
       event,
     });
     const keeping = { ...common, event, checkpoints: this.#storage.checkpoints };
@@ -297,8 +303,7 @@ export class Node implements DledgerNode {
         ...this.#storage.counters(),
         ...this.#snapshots.counters(),
         walBacklogBytes: this.#backlog.bytes,
-        diskIsSlow: this.#slowDisk.isSlow ? 1 : 0,
-        slowDiskHandOvers: this.#slowDisk.handOvers,
+        ...this.#self.counters(),
         ...this.#door.counters(),
         watchers: this.#watchers.count,
         checkpointIndex: this.#checkpointer.lastIndex,

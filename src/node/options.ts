@@ -188,3 +188,14 @@ export function slowSyncMs({ electionTimeoutMsMin }: Pick<NodeOptions, 'election
 }
 
 const SLOW_SYNC_MS = 200;
+
+/**
+ * What is to stay free of a disk: room for two segments, but no more than a tenth of it. Below, no records are taken from
+ * clients.
+ */
+export function diskReserveBytes(
+  { segmentBytes }: Pick<NodeOptions, 'segmentBytes'>,
+  totalBytes: number,
+): number {
+  return Math.min(2 * segmentBytes, Math.floor(totalBytes / 10));
+}

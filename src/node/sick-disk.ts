@@ -9,7 +9,7 @@ export interface DiskFaults {
   syncDelayMs(): number;
   /** Whether the next sync fails. */
   failsSync(): boolean;
-  /** Whether there is no room. */
+  /** Whether there is no room for anything new. */
   isFull(): boolean;
 }
 
@@ -26,7 +26,7 @@ export class SickDisk implements Disk {
   }
 
   openSync(path: string, mode: 'create' | 'write' | 'read'): DiskFile {
-    if (mode === 'create') this.#needRoom(path);
+    if (mode === 'create' && this.#isFull) throw noRoom(path);
     const file = this.#disk.openSync(path, mode);
     return {
       path,
@@ -34,12 +34,12 @@ export class SickDisk implements Disk {
       readSync: (target, position) => file.readSync(target, position),
       read: (target, position, done) => file.read(target, position, done),
       writevSync: (chunks, position) => {
-        this.#needRoom(path);
+        if (this.#isFull) needNoRoom(file, position, lengthOf(chunks));
         file.writevSync(chunks, position);
       },
       write: (chunk, position, done) => {
-        const { faults } = this;
-        if (faults?.isDiskWell === false && faults.isFull()) this.#clock.defer(() => done(noRoom(path)));
+        if (this.#isFull && position + chunk.length > file.size())
+          this.#clock.defer(() => done(noRoom(path)));
         else file.write(chunk, position, done);
       },
       datasync: (done) => this.#sync(file, done),
@@ -73,7 +73,8 @@ export class SickDisk implements Disk {
   }
 
   spaceSync(path: string): { readonly freeBytes: number; readonly totalBytes: number } {
-    return this.#disk.spaceSync(path);
+    const space = this.#disk.spaceSync(path);
+    return this.#isFull ? { ...space, freeBytes: 0 } : space;
   }
 
   lockDirectorySync(path: string): DirectoryLock {
@@ -96,9 +97,20 @@ export class SickDisk implements Disk {
     });
   }
 
-  #needRoom(path: string): void {
-    if (this.faults?.isDiskWell === false && this.faults.isFull()) throw noRoom(path);
+  get #isFull(): boolean {
+    return this.faults?.isDiskWell === false && this.faults.isFull();
   }
+}
+
+/** On a full disk what is there can be written over, and nothing grows. */
+function needNoRoom(file: DiskFile, position: number, bytes: number): void {
+  if (position + bytes > file.size()) throw noRoom(file.path);
+}
+
+function lengthOf(chunks: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const chunk of chunks) bytes += chunk.length;
+  return bytes;
 }
 
 function noRoom(path: string): DiskError {

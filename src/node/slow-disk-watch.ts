@@ -7,6 +7,8 @@ export interface SlowDiskWatchParts {
   readonly limitMs: number;
   /** How long syncs take at this moment. */
   readonly paceMs: () => number;
+  /** A disk without room is slower than any. */
+  readonly hasRoom: () => boolean;
   readonly core: RaftCore;
   readonly event: (
     level: NodeEvent['level'],
@@ -65,7 +67,8 @@ export class SlowDiskWatch {
       this.#worstMs = 0;
       event('info', 'disk-well', 'the disk has been fast enough for half a minute', {});
     }
-    core.syncPace(this.#isSlow ? this.#worstMs : ms);
+    if (this.#parts.hasRoom()) core.syncPace(this.#isSlow ? this.#worstMs : ms);
+    else core.syncPace(Number.POSITIVE_INFINITY);
     // Only while it is so: a leader that has become well again is as good as another.
     if (ms >= limitMs && core.role === 'leader' && nowMs >= this.#nextAttemptMs) this.#handOver(nowMs, ms);
   }

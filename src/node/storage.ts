@@ -23,6 +23,8 @@ import { withoutSync } from './unsynced-disk.ts';
 
 export interface StorageHandlers {
   onDurable(number: number): void;
+  onHardStateDurable(number: number): void;
+  onRoom(hasRoom: boolean): void;
   onFailure(error: Error): void;
 }
 
@@ -64,6 +66,8 @@ export function openStorage(
       segmentBytes: options.segmentBytes,
       mutations: options.mutations,
       onDurable: (number) => handlers.onDurable(number),
+      onHardStateDurable: (number) => handlers.onHardStateDurable(number),
+      onRoom: (hasRoom) => handlers.onRoom(hasRoom),
       onFailure: (error) => handlers.onFailure(error),
     }),
   );

@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { entryTime, type Entry } from '../base/entry.ts';
-import type { PeerMessage } from '../base/peer-message.ts';
+import { NO_ROOM_SYNC_MS, type PeerMessage } from '../base/peer-message.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
 import { ElectionTimer } from './election-timer.ts';
 import type { Leadership } from './leadership.ts';
@@ -111,6 +111,14 @@ export class CoreState {
   /** How long syncs take here lately, in milliseconds; 0 where they take none to speak of. */
   syncMs = 0;
 
+  /** Entries wait for room on the disk, and nobody knows for how long. */
+  logWaits = false;
+
+  /** No room for records: a follower without it still votes, and takes what it can. */
+  get hasNoRoom(): boolean {
+    return this.syncMs >= NO_ROOM_SYNC_MS;
+  }
+
   /** A slow disk is no reason to follow worse, but one not to lead. */
   get hasSlowDisk(): boolean {
     return this.syncMs >= this.options.slowSyncMs;
@@ -128,7 +136,18 @@ export class CoreState {
   get ineligibleWhy(): string | null {
     if (this.lacksItsCluster) return 'it belongs to a cluster and has nothing of its log yet';
     if (this.mustNotFound) return 'the others have a cluster, and it has nothing of its log yet';
+    if (this.logWaits) return 'its disk is full, and a part of its log waits for room';
     return this.membership.ineligibleWhy;
+  }
+
+  /**
+   * The log's end by which a vote is judged. What waits for room was promised to nobody: a node that dies forgets it, and one
+   * that lives must not keep those from leading who have all that counts.
+   */
+  get promisedEnd(): { lastIndex: LogIndex; lastTerm: Term } {
+    if (!this.logWaits) return this.logEnd;
+    const { durableIndex } = this.log;
+    return { lastIndex: durableIndex, lastTerm: this.log.termAt(durableIndex) ?? (0 as Term) };
   }
 
   /** What the next own entry is stamped with: the wall clock may go back, the log's time does not. */

@@ -1,10 +1,11 @@
 import { assert } from '../base/assert.ts';
 import { mark } from '../base/marks.ts';
-import type {
-  AppendEntriesResponse,
-  HeartbeatResponse,
-  InstallSnapshot,
-  InstallSnapshotResponse,
+import {
+  NO_ROOM_SYNC_MS,
+  type AppendEntriesResponse,
+  type HeartbeatResponse,
+  type InstallSnapshot,
+  type InstallSnapshotResponse,
 } from '../base/peer-message.ts';
 import { EntryKind, sealEntries, type Entry, type EntryDraft } from '../base/entry.ts';
 import type { LogIndex, NodeId } from '../base/units.ts';
@@ -52,6 +53,13 @@ export class Leadership {
     this.#health = new LeaderHealth(state, this.#replication);
     this.#matchOf = (id) => this.#replication.matchOf(id);
     this.#roundOf = (id) => (id === state.id ? this.#round : (this.#replication.find(id)?.round ?? 0));
+  }
+
+  get majorityHasRoom(): boolean {
+    const { id, membership, syncMs } = this.#state;
+    const hasRoom = (voter: NodeId): boolean =>
+      (voter === id ? syncMs : (this.#replication.find(voter)?.syncMs ?? 0)) < NO_ROOM_SYNC_MS;
+    return membership.voters.filter(hasRoom).length >= membership.quorum;
   }
 
   /** An entry of its own term is committed: it knows how far the log is, and may serve. */

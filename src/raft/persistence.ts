@@ -64,6 +64,18 @@ export class Persistence {
     }
   }
 
+  /** Term and vote as of this Ready are on disk, whatever becomes of its entries. */
+  hardStatePersisted(number: number): void {
+    assert(
+      number <= this.#takenNumber,
+      () => `hard state of Ready ${number} reported durable, ${this.#takenNumber} was the last taken`,
+    );
+    for (const claim of this.#claims) {
+      if (claim.number > number) break;
+      this.#durableVersion = Math.max(this.#durableVersion, claim.version);
+    }
+  }
+
   /** @returns up to where the log is durable by this report; null if it says nothing new. */
   persisted(number: number): LogIndex | null {
     assert(
@@ -76,7 +88,8 @@ export class Persistence {
     let lastIndex: LogIndex | null = null;
     for (const claim of this.#claims) {
       if (claim.number > number) break;
-      this.#durableVersion = claim.version;
+      // Not back: hard state may have passed by a log that waited.
+      this.#durableVersion = Math.max(this.#durableVersion, claim.version);
       lastIndex = claim.lastIndex;
       done += 1;
     }

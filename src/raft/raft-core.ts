@@ -1,6 +1,6 @@
 import type { Entry, EntryDraft } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
-import type { InstallSnapshot, PeerMessage } from '../base/peer-message.ts';
+import { NO_ROOM_SYNC_MS, type InstallSnapshot, type PeerMessage } from '../base/peer-message.ts';
 import type { Incarnation, LogIndex, NodeId, Term } from '../base/units.ts';
 import { Appending } from './appending.ts';
 import { CoreState } from './core-state.ts';
@@ -192,10 +192,20 @@ export class RaftCore {
   /**
    * How long syncs take here lately. A node with a slow disk tells the leader, stands for election late, and is not handed
    * leadership while somebody else can have it.
-   * @param ms 0 where they take none to speak of.
+   * @param ms 0 where they take none to speak of, infinite where there is no room on the disk.
    */
   syncPace(ms: number): void {
-    this.#state.syncMs = Math.max(0, Math.min(Math.round(ms), 0xffff_ffff));
+    this.#state.syncMs = Math.max(0, Math.min(Math.round(ms), NO_ROOM_SYNC_MS));
+  }
+
+  /** Entries wait for room on the disk, or have found it. */
+  logWaits(isWaiting: boolean): void {
+    this.#state.logWaits = isWaiting;
+  }
+
+  /** At a leader: whether there is room on the disks of a majority, as far as it was told. What others commit needs it. */
+  get majorityHasRoom(): boolean {
+    return this.#state.leadership?.majorityHasRoom ?? true;
   }
 
   /** A peer says that it belongs to a cluster. */
@@ -232,6 +242,17 @@ export class RaftCore {
     if (this.#election.persisted()) this.#lead();
     this.#appending.persisted();
     this.#state.leadership?.persisted();
+  }
+
+  /**
+   * Term and vote of this Ready and of all before it are durable, while entries wait for room on the disk. Votes may leave.
+   * A candidate's own does not count before its log is there too.
+   */
+  hardStatePersisted(readyNumber: number): void {
+    const { outbox, persistence, term } = this.#state;
+    persistence.hardStatePersisted(readyNumber);
+    outbox.releaseVotes(persistence, term);
+    this.#appending.persisted();
   }
 
   /** The state machine has applied up to here: what is also durable and committed may leave the cache. */

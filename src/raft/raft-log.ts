@@ -123,12 +123,6 @@ export class RaftLog {
     return null;
   }
 
-  /** Section 5.4.1: the log with the later last term is more up to date; with equal terms, the longer one. */
-  isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
-    if (lastTerm !== this.lastTerm) return lastTerm > this.lastTerm;
-    return lastIndex >= this.#lastIndex;
-  }
-
   checksumAt(index: number): number | null {
     if (index === 0) return 0;
     return index > this.#lastIndex ? null : this.#cache.checksumAt(index);

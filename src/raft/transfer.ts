@@ -1,4 +1,5 @@
 import { mark } from '../base/marks.ts';
+import { NO_ROOM_SYNC_MS } from '../base/peer-message.ts';
 import type { NodeId, Term } from '../base/units.ts';
 import type { CoreState } from './core-state.ts';
 import type { Progress } from './progress.ts';
@@ -99,8 +100,13 @@ function chooseTarget(state: CoreState, wanted: NodeId | null, replication: Repl
     return refusal === null ? { ok: true, target: wanted } : { ok: false, refusal };
   }
   const wellOff = bestTarget(state, replication, (peer) => !isTooSlow(state, peer));
-  // Whoever is asked to go for another reason than its disk goes, if need be to a slow one.
-  return wellOff.ok || state.hasSlowDisk ? wellOff : bestTarget(state, replication, () => true);
+  if (wellOff.ok) return wellOff;
+  // A slow disk is better than a full one.
+  const withRoom = bestTarget(state, replication, (peer) => peer.syncMs < NO_ROOM_SYNC_MS);
+  if (state.hasNoRoom) return withRoom;
+  if (state.hasSlowDisk) return wellOff;
+  // Whoever is asked to go for another reason than its disk goes, if need be to whoever is worse off.
+  return withRoom.ok ? withRoom : bestTarget(state, replication, () => true);
 }
 
 /** Half as slow is no gain: both would pass leadership to and fro. */

@@ -1,5 +1,6 @@
 import { mark } from '../base/marks.ts';
 import type { PreVote, RequestVote, VoteVerdict } from '../base/peer-message.ts';
+import type { LogIndex, Term } from '../base/units.ts';
 import { showLogEnd, type CoreState } from './core-state.ts';
 
 export interface Judgement {
@@ -14,7 +15,7 @@ export interface Judgement {
  */
 export function judgeVote(state: CoreState, message: PreVote | RequestVote): Judgement {
   const { term, from, lastIndex, lastTerm } = message;
-  const { log, membership } = state;
+  const { membership } = state;
   if (term < state.term)
     return { verdict: 'stale-term', why: `term ${term} is over, this is term ${state.term}` };
   const alive = leaderAlive(state, message);
@@ -39,10 +40,20 @@ export function judgeVote(state: CoreState, message: PreVote | RequestVote): Jud
     return { verdict: 'voted-for-other', why: `its vote in term ${term} went to ${state.votedFor}` };
   }
   const theirs = showLogEnd(lastTerm, lastIndex);
-  const mine = showLogEnd(log.lastTerm, log.lastIndex);
-  if (!log.isUpToDate(lastIndex, lastTerm) && !ignoresLogs(state, message))
+  const end = state.promisedEnd;
+  const mine = showLogEnd(end.lastTerm, end.lastIndex);
+  if (!isUpToDate(message, end) && !ignoresLogs(state, message))
     return { verdict: 'log-behind', why: `its log is behind: ${theirs} < ${mine}` };
   return { verdict: 'granted', why: `its log is up to date: ${theirs} >= ${mine}` };
+}
+
+/** Section 5.4.1: the log with the later last term is more up to date; with equal terms, the longer one. */
+function isUpToDate(
+  { lastIndex, lastTerm }: PreVote | RequestVote,
+  mine: { readonly lastIndex: LogIndex; readonly lastTerm: Term },
+): boolean {
+  if (lastTerm !== mine.lastTerm) return lastTerm > mine.lastTerm;
+  return lastIndex >= mine.lastIndex;
 }
 
 /**

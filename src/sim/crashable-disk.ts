@@ -231,9 +231,17 @@ export class CrashableDisk implements Disk {
     this.#faults.push({ kind: 'sync', matches, code, left: after });
   }
 
-  /** Writes to matching paths fail after this many more bytes; the write that crosses the limit is partly done. */
-  failWrite(matches: (path: string) => boolean, code = 'ENOSPC', afterBytes = 0): void {
-    this.#faults.push({ kind: 'write', matches, code, left: afterBytes });
+  /**
+   * Writes to matching paths fail after this many more bytes; the write that crosses the limit is partly done.
+   * @returns what mends this one.
+   */
+  failWrite(matches: (path: string) => boolean, code = 'ENOSPC', afterBytes = 0): () => void {
+    const fault = { kind: 'write', matches, code, left: afterBytes } as const;
+    this.#faults.push(fault);
+    return () => {
+      const at = this.#faults.indexOf(fault);
+      if (at >= 0) this.#faults.splice(at, 1);
+    };
   }
 
   /** No file can grow any more, until there is room again: what lies there already can be written over. */

@@ -60,6 +60,14 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   leavesTornTail: { world: 'power', seed: 11, rules: ['node-ended'] },
   retriesFailedSyncs: { world: 'power', seed: 2, rules: ['node-ended', 'unreadable'] },
   installsUnsyncedSnapshots: { world: 'trimmed', seed: 7, rules: ['node-ended'] },
+  countsWhatFoundNoRoom: { world: 'full', seed: 14, rules: ['invariant'] },
+  takesTheVoteForTheLog: { world: 'full', seed: 14, rules: ['invariant'] },
+  votesUnwrittenOnFullDisks: {
+    world: 'full',
+    seed: 2,
+    rules: ['no-convergence', 'invariant', 'term-went-back', 'nobody-leads'],
+  },
+  writesBehindHalfABlock: { world: 'full', seed: 1, rules: ['node-ended'] },
   acknowledgesOnPropose: {
     world: 'tail',
     seed: 1,

@@ -273,6 +273,8 @@ export class Nemesis {
         return `cut the power of ${id}, and nobody is told`;
       case 'full-disk':
         return this.#fill(id, prng);
+      case 'no-room':
+        return this.#cramp(id, prng);
       case 'rot-at-rest':
         return this.#rot(id, prng);
       case 'clock-step': {
@@ -293,6 +295,20 @@ export class Nemesis {
       case 'reset':
         return this.#disturb(kind, id, prng);
     }
+  }
+
+  /** The log finds room for so much more and then none for a while: it stops in the middle of a block. */
+  #cramp(id: string, prng: Prng): string | null {
+    if (this.#full.has(id)) return null;
+    this.#full.set(id, prng);
+    const bytes = prng.below(20_000);
+    const mend = this.#cluster.disk(id).failWrite((path) => /segment-|spare/.test(path), 'ENOSPC', bytes);
+    this.#mendLater(prng, () => {
+      this.#trace.note('nemesis', `there is room for the log of ${id} again`);
+      mend();
+      this.#forgetFull(id);
+    });
+    return `there is room for ${bytes} bytes more of the log of ${id}`;
   }
 
   /** Nothing new fits on the disk for a while; a node that ends and starts again finds it so. */

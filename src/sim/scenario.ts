@@ -32,6 +32,7 @@ export const FAULT_KINDS = [
   'clock-step',
   'transfer',
   'snapshot-crash',
+  'no-room',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

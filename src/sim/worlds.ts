@@ -23,6 +23,7 @@ export const WORLD_NAMES = [
   'noise',
   'market',
   'trimmed',
+  'full',
 ] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -40,6 +41,7 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   noise: drawNoise,
   market: drawMarket,
   trimmed: drawTrimmed,
+  full: drawFull,
 };
 
 /** What a seed alone stands for: one in five is a world drawn for something, the others are the swarm's. */
@@ -214,6 +216,33 @@ function drawPower(seed: number): Scenario {
     faults: planFaults(
       prng.fork(),
       drawRates(prng, [...cuts, 'dying-disk', 'voter-crash', 'leader-crash'], 4),
+      base.safetyMs,
+    ),
+    clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 5 }),
+  };
+}
+
+/** Disks without room, again and again, while leaders and voters die: logs that wait with half a block, votes that pass by. */
+function drawFull(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  const deaths: FaultKind[] = [
+    'power-cut',
+    'power-cut-all',
+    'kill',
+    'voter-crash',
+    'leader-crash',
+    'lost-leader',
+  ];
+  return {
+    ...base,
+    size: prng.chance(0.8) ? 3 : 5,
+    node: { ...base.node, segmentBytes: 64 * 1024, checkpointEveryBytes: 1024 * 1024 },
+    brokenMs: prng.between(100, 800),
+    payloadBytesMax: prng.chance(0.7) ? 8192 : prng.between(0, 2000),
+    faults: planFaults(
+      prng.fork(),
+      { ...drawRates(prng, deaths, 3), 'full-disk': 1, 'no-room': 3 },
       base.safetyMs,
     ),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 5 }),

@@ -110,6 +110,11 @@ export class CheckpointStore {
         const finish = (error: Error | null): void => {
           file.closeSync();
           if (error !== null) {
+            // It may have taken the last room there was.
+            this.#attempt(
+              () => undefined,
+              () => this.#disk.unlinkSync(path),
+            );
             end(error);
             return;
           }

@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import type { DiskFile } from '../base/ports/disk.ts';
+import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import { NO_TERM, type GroupId, type NodeId, type Term } from '../base/units.ts';
-import { HARD_STATE, HARD_STATE_FLAG_VOTE_LOST, HARD_STATE_MAGIC } from './format.ts';
+import { HARD_STATE, HARD_STATE_FLAG_VOTE_LOST, HARD_STATE_MAGIC, HARD_STATE_NAME } from './format.ts';
 import type { Identity } from './identity.ts';
 import {
   encodeSlot,
@@ -154,4 +155,23 @@ function decode(slots: SlotPair, winner: SlotNumber | null): StoredHardState | n
     },
     voteLost: (slot.getUint8(HARD_STATE.flags) & HARD_STATE_FLAG_VOTE_LOST) !== 0,
   };
+}
+
+/** Opens the hard state of a directory that was made before. */
+export function openHardState(
+  disk: Disk,
+  directory: string,
+  identity: Identity,
+  lastTerm: Term,
+): HardStateFile {
+  const path = join(directory, HARD_STATE_NAME);
+  let file: DiskFile;
+  if (disk.existsSync(path)) file = disk.openSync(path, 'write');
+  else {
+    // It was there when the directory was made: the vote is lost, and an empty file says so.
+    file = disk.openSync(path, 'create');
+    file.datasyncSync();
+    disk.syncDirectorySync(directory);
+  }
+  return HardStateFile.recover(file, identity, lastTerm);
 }

@@ -17,5 +17,6 @@ export { planRepair, REPAIR_COSTS, type RepairCost, type RepairPlan } from './re
 export { repairLog, RepairRefusedError, type RepairOptions } from './repair.ts';
 export { SnapshotFile } from './snapshot-file.ts';
 export { verifyLog, type LogReport } from './verify.ts';
-export { Wal, type WalOptions, type WalStats } from './wal.ts';
+export { Wal } from './wal.ts';
+export type { WalOptions, WalStats } from './wal-options.ts';
 export type { WalWork } from './work.ts';

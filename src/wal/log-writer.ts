@@ -141,8 +141,14 @@ export class LogWriter {
   roll(entryBytes: number, done: (error: Error | null) => void): void {
     const needed = SEGMENT_HEADER_BYTES + this.#needs(entryBytes) + this.#map.footerBytesMax;
     this.#spare.take(Math.max(this.#segmentBytes, needed), (error, prepared) => {
-      if (prepared === null) done(error);
-      else this.#seal(prepared, done);
+      if (prepared === null) {
+        done(error);
+        return;
+      }
+      this.#seal(prepared, (failure) => {
+        if (failure !== null) this.#giveBack(prepared);
+        done(failure);
+      });
     });
   }
 
@@ -208,6 +214,18 @@ export class LogWriter {
     this.#map.beginSegment();
     this.#prepareSpare();
     done(null);
+  }
+
+  /** The change of segments failed: whatever room the next one had taken belongs to the log. */
+  #giveBack({ file, path }: PreparedFile): void {
+    if (!this.#disk.existsSync(path)) return;
+    attempt(
+      () => undefined,
+      () => {
+        file.closeSync();
+        this.#disk.unlinkSync(path);
+      },
+    );
   }
 
   /** What a block needs at most, with what it adds to the footer. */

@@ -1,17 +1,15 @@
-import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { LatencyHistogram, RecentLatencies, type LatencySummary } from '../base/latency-histogram.ts';
 import type { Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
-import { DiskError, type DirectoryLock, type Disk, type DiskFile } from '../base/ports/disk.ts';
-import type { Prng } from '../base/prng.ts';
-import type { GroupId, LogIndex, NodeId, Term } from '../base/units.ts';
+import { DiskError, isLackOfRoom, type DirectoryLock, type Disk } from '../base/ports/disk.ts';
+import type { LogIndex, Term } from '../base/units.ts';
 import { claimDirectory } from './data-directory.ts';
 import { DirectoryRefusedError, WalReadError } from './errors.ts';
-import { HARD_STATE_NAME, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from './format.ts';
-import { HardStateFile, type HardState } from './hard-state.ts';
+import { SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from './format.ts';
+import { openHardState, type HardState, type HardStateFile } from './hard-state.ts';
 import { replaceIdentity, type Identity } from './identity.ts';
 import type { IncomingSnapshot } from './incoming-snapshot.ts';
 import type { LogMap, TermRun } from './log-map.ts';
@@ -19,55 +17,14 @@ import { LogReader, type ReadRequest, type ReadResult } from './log-reader.ts';
 import { installSnapshot } from './install.ts';
 import { LogWriter } from './log-writer.ts';
 import { recoverLog, watermarkOf, type RecoveredLog } from './recovery.ts';
+import { RoomWait, type WaitingBlock } from './room-wait.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { Segment } from './segment.ts';
 import { diskErrorOf } from './snapshot-file.ts';
 import { SyncPace } from './sync-pace.ts';
+import type { WalOptions, WalStats } from './wal-options.ts';
 import { WatermarkFile, type Watermark } from './watermark.ts';
 import { blockEnd, bytesOf, Gathering, type Batch, type WalWork } from './work.ts';
-
-export interface WalOptions {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  /** For the incarnation and for nonces. */
-  readonly prng: Prng;
-  /** Absolute. Made if it is not there. */
-  readonly directory: string;
-  readonly nodeId: NodeId;
-  readonly group: GroupId;
-  /** What the operator says the cluster is; null = whatever the directory says. Default null. */
-  readonly clusterId?: string | null;
-  /** Length of a segment. Default 64 MiB, at least 64 KiB. An entry that does not fit gets a longer one. */
-  readonly segmentBytes?: number;
-  /** Wrong behaviours that a simulation must notice. Default none. */
-  readonly mutations?: Mutations;
-  /** Everything up to and including work `number` is durable. Called in order, in a turn of its own. */
-  readonly onDurable: (number: number) => void;
-  /**
-   * The disk failed, once and for good: nothing more is ever reported durable and no sync is repeated. The owner stops
-   * acknowledging and ends the process. `DiskError` has the reason (ENOSPC, EIO ...).
-   */
-  readonly onFailure: (error: Error) => void;
-}
-
-export interface WalStats {
-  readonly segments: number;
-  /** Of the files of all segments. */
-  readonly segmentBytes: number;
-  /** Of the log: one a block. */
-  readonly syncs: number;
-  readonly syncMs: LatencySummary;
-  readonly blocks: number;
-  readonly entries: number;
-  /** Into the log, with block headers. */
-  readonly bytesWritten: number;
-  readonly watermarks: number;
-  readonly hardStates: number;
-  /** Truncations over the life of the log. */
-  readonly epoch: number;
-  /** Cut when the log was opened. */
-  readonly tornBytesAtOpen: number;
-}
 
 /** How often an advancing log is looked at, and how long at most it goes without a watermark (the format promises 100 ms). */
 const WATERMARK_TICK_MS = 25;
@@ -79,6 +36,10 @@ const WATERMARK_AGE_MS = 75;
  *
  * One chain: hard state, blocks, segment changes and watermarks are written one after the other, each synced before the
  * next is written. What is submitted meanwhile gathers and goes in one write.
+ *
+ * On a full disk the log waits, with the block that found no room, and tries again: a write that was refused may be
+ * repeated, unlike a sync. Term and vote are written over what is there and pass by what waits, so that a node with a full
+ * disk still votes.
  */
 export class Wal {
   readonly #disk: Disk;
@@ -86,6 +47,8 @@ export class Wal {
   readonly #directory: string;
   readonly #mutations: Mutations;
   readonly #onDurable: (number: number) => void;
+  readonly #onHardStateDurable: (number: number) => void;
+  readonly #onRoom: (hasRoom: boolean) => void;
   readonly #onFailure: (error: Error) => void;
   readonly #lock: DirectoryLock;
   readonly #hardStateFile: HardStateFile;
@@ -108,6 +71,7 @@ export class Wal {
   #closing: ((hasFailed: boolean) => void) | null = null;
   #durableIndex: LogIndex;
   #commitHint: LogIndex;
+  readonly #room: RoomWait;
   /** What the last watermark says, and since when the log is ahead of it. */
   #proven: Watermark;
   #unprovenSinceMs = 0;
@@ -137,9 +101,12 @@ export class Wal {
     const { disk, directory, prng } = options;
     this.#disk = disk;
     this.#clock = options.clock;
+    this.#room = new RoomWait(options.clock, () => this.#advance());
     this.#directory = directory;
     this.#mutations = options.mutations ?? NO_MUTATIONS;
     this.#onDurable = options.onDurable;
+    this.#onHardStateDurable = options.onHardStateDurable ?? (() => undefined);
+    this.#onRoom = options.onRoom ?? (() => undefined);
     this.#onFailure = options.onFailure;
     this.#lock = parts.lock;
     this.#identity = identity;
@@ -189,7 +156,7 @@ export class Wal {
       const identity = claimDirectory(disk, directory, expected, { prng, segmentBytes });
       const installedIndex = installSnapshot(disk, directory, identity, { prng, segmentBytes });
       const log = recoverLog(disk, directory, identity, mutations);
-      const hardStateFile = recoverHardState(disk, directory, identity, log.map.lastTerm);
+      const hardStateFile = openHardState(disk, directory, identity, log.map.lastTerm);
       return new Wal(options, { lock, identity, hardStateFile, log, installedIndex });
     } catch (error) {
       lock.release();
@@ -390,7 +357,10 @@ export class Wal {
     this.#identity = identity;
   }
 
-  /** Makes durable what was submitted, writes a last watermark, lets go of the directory, then calls back. */
+  /**
+   * Makes durable what was submitted, writes a last watermark, lets go of the directory, then calls back. What waits for
+   * room is given up: nobody was promised anything.
+   */
   close(done: () => void): void {
     this.#close(() => {
       this.#lock.release();
@@ -425,6 +395,10 @@ export class Wal {
   /** Begins the next step, unless one is under way. */
   #advance(): void {
     if (this.#isBusy || this.#state === 'closed') return;
+    if (this.#room.waiting !== null) {
+      this.#wait(this.#room.waiting);
+      return;
+    }
     const isOpen = this.#state === 'open';
     const isLast = this.#closing !== null && this.#gathering.isEmpty && this.#isAheadOfWatermark();
     if (isOpen && (this.#isWatermarkDue || isLast))
@@ -465,6 +439,10 @@ export class Wal {
       this.#writeBlocks(batch, 0);
       return;
     }
+    this.#writeHardState(hardState, () => this.#writeBlocks(batch, 0));
+  }
+
+  #writeHardState(hardState: HardState, next: () => void): void {
     const file = this.#hardStateFile;
     file.set(hardState);
     const sync = this.#mutations.skipsHardStateSync ? this.#noSync : file.sync.bind(file);
@@ -475,7 +453,7 @@ export class Wal {
         sync(
           this.#then(() => {
             this.#hardStates += 1;
-            this.#writeBlocks(batch, 0);
+            next();
           }),
         );
       }),
@@ -496,16 +474,24 @@ export class Wal {
     if (!this.#writer.fits(bytes)) {
       // The watermark knows of the new segment before there is anything in it: so its loss is noticed.
       const proceed = (): void => this.#writeBlocks(batch, from);
-      this.#writer.roll(
-        bytes,
-        this.#then(() => this.#writeWatermark(proceed)),
-      );
+      const rolled = this.#then(() => this.#writeWatermark(proceed));
+      this.#writer.roll(bytes, (error) => {
+        if (isLackOfRoom(error)) this.#waitForRoom(batch, from);
+        else rolled(error);
+      });
       return;
     }
     const firstIndex =
       truncates && truncateFrom !== null ? truncateFrom : ((this.#map.lastIndex + 1) as LogIndex);
     const startedMs = this.#clock.monotonicMs();
-    this.#bytesWritten += this.#writer.write(firstIndex, block);
+    try {
+      this.#bytesWritten += this.#writer.write(firstIndex, block);
+    } catch (error) {
+      if (!isLackOfRoom(error)) throw error;
+      if (this.#mutations.writesBehindHalfABlock) this.#writer.active.end += 512;
+      this.#waitForRoom(batch, from);
+      return;
+    }
     if (truncates) this.#durableIndex = Math.min(this.#durableIndex, firstIndex - 1) as LogIndex;
     this.#syncPace.began(startedMs);
     if (this.#mutations.watermarkAheadOfSync) this.#claimEarly();
@@ -526,6 +512,51 @@ export class Wal {
     );
   }
 
+  /**
+   * Nothing was reported of this batch but what is written: its hard state, and blocks before `from`. A part of the next
+   * block may be in the file; the same bytes go to the same place when it is tried again, and meanwhile recovery would
+   * find a torn write.
+   */
+  #waitForRoom(batch: Batch, from: number): void {
+    if (this.#state !== 'open') return;
+    mark('wal.waited-for-room');
+    this.#isBusy = false;
+    const isNews = this.#room.begin({ batch, from });
+    // In a turn of its own: it may have been found inside the owner's call of `submit`.
+    this.#clock.defer(() => {
+      if (this.#state !== 'open') return;
+      if (isNews) this.#onRoom(false);
+      this.#onHardStateDurable(batch.number);
+      if (this.#mutations.countsWhatFoundNoRoom) this.#onDurable(batch.number);
+      this.#advance();
+    });
+  }
+
+  /** One step of what can be done while the log waits. */
+  #wait(waiting: WaitingBlock): void {
+    const due = this.#gathering.hardState;
+    if (this.#closing !== null) {
+      this.#room.end();
+      this.#gathering.clear();
+      this.#advance();
+    } else if (this.#isWatermarkDue) {
+      // It is written over what is there, and lets the files of trimmed segments go: that may be the room it needs.
+      this.#guard(() => this.#writeWatermark(() => this.#rest()));
+    } else if (due !== null) {
+      const passed = (): void => {
+        mark('wal.vote-passed-by');
+        this.#gathering.hardStateWritten(due.number);
+        this.#onHardStateDurable(due.number);
+        this.#rest();
+      };
+      if (this.#mutations.votesUnwrittenOnFullDisks) this.#clock.defer(passed);
+      else this.#guard(() => this.#writeHardState(due.hardState, passed));
+    } else if (this.#room.isRetryDue) {
+      this.#room.end();
+      this.#guard(() => this.#writeBlocks(waiting.batch, waiting.from));
+    }
+  }
+
   /** A watermark beside the sync, not after it. */
   #claimEarly(): void {
     this.#watermarkFile.write(watermarkOf(this.#map, this.#writer.active, this.#commitHint));
@@ -540,7 +571,9 @@ export class Wal {
 
   /** Still busy while it reports: what is submitted in answer gathers, and goes in one write afterwards. */
   #report(number: number): void {
+    const foundRoom = this.#room.found();
     this.#onDurable(number);
+    if (foundRoom) this.#onRoom(true);
     this.#rest();
   }
 
@@ -553,6 +586,7 @@ export class Wal {
     markFailure(error);
     this.#state = 'failed';
     this.#isBusy = false;
+    this.#room.end();
     this.#gathering.clear();
     this.#stopWatermarkTimer();
     // In a turn of its own: the failure may have happened inside the owner's call of `submit`.
@@ -644,17 +678,4 @@ function markFailure(error: Error): void {
   if (!(error instanceof DiskError)) return;
   if (error.code === 'ENOSPC') mark('wal.disk-full');
   else mark(error.operation === 'sync' ? 'wal.sync-failed' : 'wal.write-failed');
-}
-
-function recoverHardState(disk: Disk, directory: string, identity: Identity, lastTerm: Term): HardStateFile {
-  const path = join(directory, HARD_STATE_NAME);
-  let file: DiskFile;
-  if (disk.existsSync(path)) file = disk.openSync(path, 'write');
-  else {
-    // It was there when the directory was made: the vote is lost, and an empty file says so.
-    file = disk.openSync(path, 'create');
-    file.datasyncSync();
-    disk.syncDirectorySync(directory);
-  }
-  return HardStateFile.recover(file, identity, lastTerm);
 }

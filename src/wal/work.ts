@@ -43,6 +43,19 @@ export class Gathering {
     return this.#lastIndex;
   }
 
+  /** The newest term and vote among what gathered, and the work they came with. */
+  get hardState(): { readonly number: number; readonly hardState: HardState } | null {
+    const work = this.#works.findLast(({ hardState }) => hardState !== null);
+    return work === undefined || work.hardState === null
+      ? null
+      : { number: work.number, hardState: work.hardState };
+  }
+
+  /** Term and vote of all works up to this one are written. */
+  hardStateWritten(number: number): void {
+    this.#works = this.#works.map((work) => (work.number <= number ? { ...work, hardState: null } : work));
+  }
+
   add(work: WalWork): void {
     assert(work.number > this.#lastNumber, () => `work ${work.number} after work ${this.#lastNumber}`);
     let lastIndex = this.#lastIndex as number;

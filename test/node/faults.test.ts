@@ -206,18 +206,28 @@ describe('faults on request', () => {
     expect(ask(leader, 'list').ended[0]?.affected).toBeGreaterThan(0);
   });
 
-  test.each([
-    ['disk-sync-error', 'DISK_FAILED'],
-    ['disk-full', 'DISK_FULL'],
-  ] as const)('a leader with %s ends and says why, and the others lose nothing', (kind, code) => {
+  test('a leader with disk-sync-error ends and says why, and the others lose nothing', () => {
     const { cluster, failures, leader, followers, add } = start();
     const driver = new Driver(cluster);
     const { index } = driver.append(leader, ['before']).value ?? { index: 0 };
-    add(leader, { kind }, 60_000);
+    add(leader, { kind: 'disk-sync-error' }, 60_000);
     driver.to(leader).append(['during'], { producerId: 0, epoch: 0, sequence: 0 }, () => undefined);
     cluster.clock.advanceBy(1500);
-    expect(failures.get(leader)).toBe(code);
+    expect(failures.get(leader)).toBe('DISK_FAILED');
     const next = followers.find((id) => cluster.group(id).role === 'leader') ?? '';
     expect(cluster.group(next).commitIndex).toBeGreaterThan(index);
+  });
+
+  test('a leader with disk-full hands over and stays, and has room again when the fault ends', () => {
+    const { cluster, failures, leader, followers, add, ask } = start();
+    add(leader, { kind: 'disk-full' }, 3000);
+    cluster.clock.advanceBy(2500);
+    expect(failures.size).toBe(0);
+    expect(followers).toContain(cluster.leader());
+    expect(cluster.status(leader).counters).toMatchObject({ diskIsFull: 1, fullDiskHandOvers: 1 });
+    expect(cluster.status(leader).disk?.freeBytes).toBe(0);
+    cluster.clock.advanceBy(2000);
+    expect(cluster.status(leader).counters['diskIsFull']).toBe(0);
+    expect(ask(leader, 'list').ended[0]?.affected).toBeGreaterThan(0);
   });
 });

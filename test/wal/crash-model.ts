@@ -14,6 +14,8 @@ import { DIRECTORY, index, makeEntries, ManualClock, N1, N2, term } from './harn
 interface LogState {
   readonly hardState: HardState;
   readonly entries: readonly Entry[];
+  /** Entries up to here are those of the state before. */
+  readonly keptTo: number;
 }
 
 export type Crash =
@@ -36,6 +38,8 @@ export class CrashModel {
   #durable = 0;
   /** Committed, as far as the log may know: nothing at or below is cut, and all of it may be trimmed. */
   #trimmedTo = 0;
+  /** Term and vote may be further than the log, while that waits for room. */
+  #hardStateDurable = 0;
   #checkpoint = 0;
   #checkpointBegun = 0;
   #life = 0;
@@ -99,6 +103,10 @@ export class CrashModel {
         assert(number > this.#durable, () => `work ${number} is reported after ${this.#durable}`);
         this.#durable = number;
       },
+      onHardStateDurable: (number) => {
+        assert(life === this.#life, 'a log of the past reports');
+        this.#hardStateDurable = Math.max(this.#hardStateDurable, number);
+      },
       onFailure: (error) => {
         this.#exit(error);
       },
@@ -107,8 +115,9 @@ export class CrashModel {
     const { hardState } = wal;
     assert(wal.hardStateTrusted, 'the vote is lost');
     const entries = this.#states.length > 0 ? this.#checkRecovered(hardState, found, wal.firstIndex) : found;
-    this.#states = [{ hardState, entries }];
+    this.#states = [{ hardState, entries, keptTo: entries.length }];
     this.#durable = 0;
+    this.#hardStateDurable = 0;
     this.#wal = wal;
     this.#checkCheckpoint();
     const report = verifyLog(this.disk, DIRECTORY);
@@ -134,7 +143,7 @@ export class CrashModel {
       mark: this.#states.length,
       kind: this.#prng.chance(0.1) ? EntryKind.noop : EntryKind.batch,
     });
-    this.#states.push({ hardState, entries: [...kept, ...made] });
+    this.#states.push({ hardState, entries: [...kept, ...made], keptTo: kept.length });
     this.wal.submit({
       number: this.#states.length - 1,
       hardState: options.hardState ?? null,
@@ -146,8 +155,11 @@ export class CrashModel {
   /** Lets go of what lies so far behind the end, as far as whole segments go. */
   trim(behind: number): void {
     const durable = this.wal.durableIndex;
-    this.#trimmedTo = Math.max(this.#trimmedTo, durable - behind);
-    if (this.#trimmedTo <= durable) this.wal.trimTo(index(this.#trimmedTo));
+    // Work that waits, for room perhaps, may cut what is durable: none of that is committed.
+    const waiting = this.#states.slice(this.#durable + 1);
+    const stays = Math.min(durable, ...waiting.map(({ keptTo }) => keptTo));
+    this.#trimmedTo = Math.max(this.#trimmedTo, stays - behind);
+    if (this.#trimmedTo <= stays) this.wal.trimTo(index(this.#trimmedTo));
   }
 
   get trimmedTo(): number {
@@ -202,6 +214,23 @@ export class CrashModel {
     this.#durable = this.#states.length - 1;
   }
 
+  /** The segments take so many bytes more, and then nothing until there is room again. */
+  fill(bytes: number): void {
+    this.disk.failWrite((path) => /segment-|spare/.test(path), 'ENOSPC', bytes);
+  }
+
+  /** There is room again: all that was submitted is written. */
+  makeRoom(): void {
+    this.disk.clearFaults();
+    this.settle();
+    this.pass(250);
+    this.settle();
+    assert(
+      this.#durable === this.#states.length - 1,
+      () => `${this.#durable} of ${this.#states.length - 1} works written`,
+    );
+  }
+
   /** Dies now. */
   die(crash: Crash): void {
     this.#crashAt = Number.POSITIVE_INFINITY;
@@ -235,13 +264,14 @@ export class CrashModel {
   /** @returns all entries of the state that it is, those that were trimmed too. */
   #checkRecovered(hardState: HardState, entries: readonly Entry[], firstIndex: number): readonly Entry[] {
     const possible = this.#states.slice(this.#durable);
-    const isKnown = possible.some(
+    const voted = this.#states.slice(Math.max(this.#durable, this.#hardStateDurable));
+    const isKnown = voted.some(
       ({ hardState: other }) => other.term === hardState.term && other.votedFor === hardState.votedFor,
     );
     assert(
       isKnown,
       () =>
-        `hard state ${JSON.stringify(hardState)}, possible ${JSON.stringify(possible.map((s) => s.hardState))}`,
+        `hard state ${JSON.stringify(hardState)}, possible ${JSON.stringify(voted.map((s) => s.hardState))}`,
     );
     const found = entries.map(({ checksum }) => checksum);
     // Works here are small, so each is in one block, alone or with others: there is nothing in between.

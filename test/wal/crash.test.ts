@@ -143,3 +143,28 @@ test('lives of many kinds, each ended by a crash or a failing disk', () => {
   expect(marks['wal.trimmed']).toBeGreaterThan(100);
   expect(marks['wal.trimming-resumed']).toBeGreaterThan(10);
 }, 60_000);
+
+test('lives on a disk that is full now and then: the log waits, votes pass by, and nothing is reported that is not there', () => {
+  for (let seed = 1; seed <= LIVES / 2; seed += 1) {
+    const prng = new Prng(seed);
+    const model = new CrashModel(prng.fork());
+    try {
+      for (let life = 0; life < 3; life += 1) {
+        const end = CRASHES[prng.below(CRASHES.length)] ?? { kind: 'kill' };
+        if (prng.chance(0.5)) model.crashAfter(prng.between(20, 160), end);
+        runUntilCrash(model, () => {
+          model.open();
+          for (let round = 0; round < 4; round += 1) {
+            model.fill(prng.below(40_000));
+            for (let step = 0; step < 8; step += 1) stepByChance(model, prng);
+            if (prng.chance(0.6)) model.makeRoom();
+          }
+          model.die(end);
+        });
+      }
+      model.open();
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+}, 60_000);

@@ -9,7 +9,8 @@ import { CrashableDisk } from '../../src/sim/crashable-disk.ts';
 import { BLOCK_HEADER, SEGMENT_HEADER_BYTES } from '../../src/wal/format.ts';
 import type { HardState } from '../../src/wal/hard-state.ts';
 import { segmentSeed } from '../../src/wal/segment-format.ts';
-import { Wal, type WalOptions } from '../../src/wal/wal.ts';
+import { Wal } from '../../src/wal/wal.ts';
+import type { WalOptions } from '../../src/wal/wal-options.ts';
 
 export const DIRECTORY = '/data';
 export const N1: NodeId = nodeId('n1');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { GroupId } from '../../src/base/units.ts';
 import { DirectoryRefusedError } from '../../src/wal/errors.ts';
-import type { WalOptions } from '../../src/wal/wal.ts';
+import type { WalOptions } from '../../src/wal/wal-options.ts';
 import { Bench, DIRECTORY, N2 } from './harness.ts';
 
 const CLUSTER = '0123456789abcdef'.repeat(2);

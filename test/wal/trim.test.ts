@@ -38,6 +38,23 @@ describe('trimming', () => {
     });
   });
 
+  test('makes room where the log waits for it', () => {
+    const bench = filled(400);
+    bench.disk.setFull(true);
+    const number = bench.submit(80, { bodyBytes: 1000 });
+    bench.settle();
+    expect(bench.durable).not.toContain(number);
+    const before = segments(bench).length;
+    bench.wal.trimTo(index(200));
+    bench.settle();
+    expect(segments(bench).length).toBeLessThan(before - 2);
+    bench.disk.setFull(false);
+    bench.pass(250);
+    bench.settle();
+    expect(bench.durable).toContain(number);
+    expect(indexes(bench)).toEqual([bench.wal.firstIndex, 480]);
+  });
+
   test('never takes the newest segment', () => {
     const bench = filled(400);
     const first = bench.wal.trimTo(index(400));

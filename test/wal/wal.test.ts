@@ -280,15 +280,22 @@ describe('segments', () => {
     expect(syncs).toBe(0);
   });
 
-  test('preparing fails quietly, needing it fails loudly', () => {
+  test('preparing fails quietly, needing it waits until there is room', () => {
     const bench = opened();
     bench.disk.failWrite((path) => path.endsWith('spare.tmp'));
     bench.settle();
     bench.write(10, { bodyBytes: 1000 });
     expect(bench.failures).toEqual([]);
-    bench.submit(60, { bodyBytes: 1000 });
+    const number = bench.submit(60, { bodyBytes: 1000 });
     bench.settle();
-    expect(bench.failures).toMatchObject([{ code: 'ENOSPC' }]);
+    bench.pass(1000);
+    bench.settle();
+    expect(bench.durable).not.toContain(number);
+    bench.disk.clearFaults();
+    bench.pass(250);
+    bench.settle();
+    expect(bench.durable.at(-1)).toBe(number);
+    expect(bench.failures).toEqual([]);
   });
 });
 
@@ -424,19 +431,88 @@ describe('a failed disk', () => {
     bench.close();
   });
 
-  test('tells that it is full', () => {
-    const bench = opened();
-    bench.write(1);
-    bench.disk.failWrite((path) => path === bench.segmentPath(1), 'ENOSPC', 100);
-    bench.submit(5);
-    expect(bench.failures).toEqual([]);
-    bench.settle();
-    expect(bench.failures).toMatchObject([{ code: 'ENOSPC', operation: 'write' }]);
-    expect(bench.durable).toEqual([1]);
-    // The partial write is a torn tail.
-    bench.disk.clearFaults();
-    expect(bench.killAndOpen().lastIndex).toBe(1);
-    expect(bench.wal.stats().tornBytesAtOpen).toBeGreaterThan(90);
+  describe('that is full', () => {
+    /** A log with one entry, whose next block is written in part. */
+    function full(): { bench: Bench; rooms: boolean[]; votes: number[]; number: number } {
+      const rooms: boolean[] = [];
+      const votes: number[] = [];
+      const bench = opened({
+        onRoom: (hasRoom) => rooms.push(hasRoom),
+        onHardStateDurable: (n) => votes.push(n),
+      });
+      bench.write(1);
+      bench.disk.failWrite((path) => path === bench.segmentPath(1), 'ENOSPC', 100);
+      const number = bench.submit(5);
+      expect(rooms).toEqual([]);
+      bench.settle();
+      return { bench, rooms, votes, number };
+    }
+
+    test('makes the log wait and go on by itself, and says both', () => {
+      const { bench, rooms, number } = full();
+      bench.pass(1000);
+      bench.settle();
+      expect([bench.failures, bench.durable, rooms]).toEqual([[], [1], [false]]);
+      bench.disk.clearFaults();
+      bench.pass(250);
+      bench.settle();
+      expect([bench.durable, rooms]).toEqual([
+        [1, number],
+        [false, true],
+      ]);
+      expect(bench.killAndOpen().lastIndex).toBe(6);
+    });
+
+    test('keeps nothing of what waits: a part of it is a torn tail', () => {
+      const { bench } = full();
+      bench.disk.clearFaults();
+      expect(bench.killAndOpen().lastIndex).toBe(1);
+      expect(bench.wal.stats().tornBytesAtOpen).toBeGreaterThan(90);
+    });
+
+    test('lets term and vote pass by, durably, and takes what waits afterwards', () => {
+      const { bench, votes, number } = full();
+      bench.submit(0, { hardState: { term: term(3), votedFor: N1 } });
+      bench.submit(1, { hardState: { term: term(4), votedFor: N2 } });
+      bench.settle();
+      expect(votes).toEqual([number, number + 1, number + 2]);
+      expect(bench.durable).toEqual([1]);
+      bench.disk.clearFaults();
+      bench.pass(250);
+      bench.settle();
+      expect(bench.durable.at(-1)).toBe(number + 2);
+      expect(bench.wal.lastIndex).toBe(7);
+      expect(bench.killAndOpen().hardState).toEqual({ term: 4, votedFor: N2 });
+    });
+
+    test('does not lose the vote to a power cut while the log waits', () => {
+      const { bench } = full();
+      bench.submit(0, { hardState: { term: term(4), votedFor: N2 } });
+      bench.settle();
+      bench.disk.clearFaults();
+      bench.disk.powerCut('none');
+      bench.open();
+      expect(bench.wal.hardState).toEqual({ term: 4, votedFor: N2 });
+      expect(bench.wal.lastIndex).toBe(1);
+    });
+
+    test('can be closed: what waits is given up', () => {
+      const { bench, number } = full();
+      let isClosed = false;
+      bench.wal.close(() => {
+        isClosed = true;
+      });
+      bench.settle();
+      expect([isClosed, bench.durable.includes(number), bench.failures]).toEqual([true, false, []]);
+    });
+
+    test('ends the log where there is no room even for the vote', () => {
+      const { bench } = full();
+      bench.disk.failWrite((path) => path.endsWith('hard-state'), 'ENOSPC', 0);
+      bench.submit(0, { hardState: { term: term(4), votedFor: N2 } });
+      bench.settle();
+      expect(bench.failures).toMatchObject([{ code: 'ENOSPC', operation: 'write' }]);
+    });
   });
 
   test('fails the vote as well', () => {

@@ -17,6 +17,11 @@ export class DiskError extends Error {
   }
 }
 
+/** Of a write or a new file, which may be tried again: a sync that finds no room has failed as any other. */
+export function isLackOfRoom(error: unknown): error is DiskError {
+  return error instanceof DiskError && error.code === 'ENOSPC' && error.operation !== 'sync';
+}
+
 /** An open file. Positions are absolute; there is no cursor. */
 export interface DiskFile {
   readonly path: string;
