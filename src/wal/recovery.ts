@@ -213,19 +213,23 @@ function scanActive(active: Segment, files: SegmentFiles, map: LogMap, watermark
   const stop = scan(active, files, map, (position) => {
     if (!isMarked || position !== watermark.position) return;
     isProven = true;
-    const { index, checksum, epoch, blocks } = watermark;
-    if (
-      map.lastIndex === index &&
-      map.lastChecksum === checksum &&
-      map.epoch === epoch &&
-      active.blocks === blocks
-    )
-      return;
-    const what = `the log is not the one that the watermark saw: it ends at index ${map.lastIndex}, then ${index}`;
-    throw new WalRotError({ file: active.name, position, index: map.lastIndex }, what);
+    checkWatermark(watermark, active, map);
   });
   if (!isProven) throw rotAt(active, stop, `${stop.what}, below the watermark at byte ${watermark.position}`);
   return stop;
+}
+
+/** @throws WalRotError if the log, read up to the watermark's position, is not what it was then. */
+export function checkWatermark(watermark: Watermark, segment: Segment, map: LogMap): void {
+  const { index, checksum, epoch, blocks } = watermark;
+  const isSame =
+    map.lastIndex === index &&
+    map.lastChecksum === checksum &&
+    map.epoch === epoch &&
+    segment.blocks === blocks;
+  if (isSame) return;
+  const what = `the log is not the one that the watermark saw: it ends at index ${map.lastIndex}, then ${index}`;
+  throw new WalRotError({ file: segment.name, position: watermark.position, index: map.lastIndex }, what);
 }
 
 function rewrite(file: DiskFile, from: number, to: number): void {

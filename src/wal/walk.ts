@@ -10,7 +10,7 @@ import { LogMap } from './log-map.ts';
 import { LogReader } from './log-reader.ts';
 import type { BlockHeader } from './segment-format.ts';
 import { openSegment, SegmentFiles } from './segment-files.ts';
-import { addBlock, checkContinuation } from './recovery.ts';
+import { addBlock, checkContinuation, checkWatermark } from './recovery.ts';
 import { SegmentScanner, type ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
 import { judgeTail } from './tail.ts';
@@ -76,7 +76,7 @@ export function walkLog(disk: Disk, directory: string, needsWatermark = true): W
     const { firstIndex, previousTerm, previousChecksum, epoch } = openSegment(disk, directory, first).header;
     const base = { index: (firstIndex - 1) as LogIndex, term: previousTerm, checksum: previousChecksum };
     const map = new LogMap(base, epoch, first);
-    const mark = watermark ?? (needsWatermark ? null : emptyWatermark(first));
+    const mark = watermark ?? (needsWatermark ? null : watermarkBefore(first, map));
     return { identity, watermark, map, items: () => walk(disk, directory, map, mark, first) };
   } catch (error) {
     if (!(error instanceof WalRotError)) throw error;
@@ -86,15 +86,15 @@ export function walkLog(disk: Disk, directory: string, needsWatermark = true): W
 }
 
 /** Says no more than that this segment was begun. */
-function emptyWatermark(segment: number): Watermark {
+function watermarkBefore(segment: number, { lastIndex, lastTerm, lastChecksum, epoch }: LogMap): Watermark {
   return {
     segment,
     position: SEGMENT_HEADER_BYTES,
-    epoch: 0,
+    epoch,
     blocks: 0,
-    index: NO_INDEX,
-    term: NO_TERM,
-    checksum: 0,
+    index: lastIndex,
+    term: lastTerm,
+    checksum: lastChecksum,
     commitHint: NO_INDEX,
     firstSegment: segment,
     isCutting: false,
@@ -130,7 +130,11 @@ function* walk(
           ? sealed(disk, directory, files, segment, stop)
           : endOf(files, segment, map, stop, watermark);
       };
-      const last = yield* walkSegment(files, segment, map, conclude);
+      const onBoundary = (): void => {
+        if (sequence === watermark.segment && segment.end === watermark.position)
+          checkWatermark(watermark, segment, map);
+      };
+      const last = yield* walkSegment(files, segment, map, onBoundary, conclude);
       yield last;
       if (last.type === 'end') return;
       previous = segment;
@@ -145,17 +149,20 @@ function* walkSegment(
   files: SegmentFiles,
   segment: Segment,
   map: LogMap,
+  onBoundary: () => void,
   conclude: (stop: ScanStop) => WalkItem | WalRotError,
 ): Generator<WalkItem, WalkItem> {
   const reader = new LogReader(map, files);
   const scanner = new SegmentScanner(files.file(segment), segment, map, (index) => reader.checksumAt(index));
   map.beginSegment();
+  onBoundary();
   let looks = 0;
   for (;;) {
     const next = looks === 0 ? scanner.next() : scanner.retry();
     if (!('kind' in next)) {
       const { position, header, entries } = next;
       const truncates = addBlock(map, reader, segment, next);
+      onBoundary();
       looks = 0;
       yield { type: 'block', segment, position, header, truncates, entries };
       continue;

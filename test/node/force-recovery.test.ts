@@ -6,7 +6,7 @@ import { Prng } from '../../src/base/prng.ts';
 import { FIRST_GROUP, nodeId, type Incarnation } from '../../src/base/units.ts';
 import { forceRecover, surveySurvivor, type Recovery } from '../../src/node/index.ts';
 import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
-import { DirectoryRefusedError, verifyLog, Wal } from '../../src/wal/index.ts';
+import { CheckpointStore, DirectoryRefusedError, verifyLog, Wal } from '../../src/wal/index.ts';
 import { Bench, DIRECTORY, index, N1, N2, term } from '../wal/harness.ts';
 
 const OLD = '0123456789abcdef0123456789abcdef';
@@ -84,6 +84,41 @@ test('says what is left', () => {
       commitHint: 21,
     },
   );
+});
+
+test('finds the members of a log that begins later in its checkpoint', () => {
+  const bench = survivor();
+  bench.open();
+  for (let count = 0; count < 10; count += 1) bench.write(10, { bodyBytes: 1500, term: 4 });
+  const founding = entryBody(bench.wal.configurationEntries(index(0))[0] as never);
+  const header = {
+    index: index(120),
+    term: term(4),
+    checksum: bench.wal.checksumAt(index(120)),
+    configurationIndex: index(1),
+    configuration: founding.slice(),
+    stateDigest: 0,
+    timeMs: 0,
+  };
+  const store = new CheckpointStore({
+    disk: bench.disk,
+    clock: bench.clock,
+    directory: DIRECTORY,
+    group: FIRST_GROUP,
+  });
+  store.write(header, [new Uint8Array(10)], (error) => expect(error).toBeNull());
+  bench.settle();
+  const firstIndex = bench.wal.trimTo(index(110));
+  expect(firstIndex).toBeGreaterThan(20);
+  bench.settle();
+  bench.close();
+  const ports = { disk: bench.disk, clock: bench.clock, prng: bench.prng };
+  const left = surveySurvivor(ports, DIRECTORY);
+  expect(left.configuration?.members.map(({ id }) => id)).toEqual(['n1', 'n2', 'n3']);
+  expect(left.commitHint).toBe(120);
+  expect(recover(bench)).toMatchObject({ index: 141, term: 5 });
+  const wal = openAs(bench, 'n4');
+  expect([wal.firstIndex, wal.lastIndex, wal.commitHint]).toEqual([firstIndex, 141, 141]);
 });
 
 test('gives every new member the same log, which names them, in a term and a cluster of their own', () => {

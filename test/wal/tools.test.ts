@@ -3,7 +3,7 @@ import { EntryKind } from '../../src/base/entry.ts';
 import { FIRST_GROUP } from '../../src/base/units.ts';
 import { CheckpointStore } from '../../src/wal/checkpoint.ts';
 import { dumpLog, type DumpItem } from '../../src/wal/dump.ts';
-import { DirectoryRefusedError } from '../../src/wal/errors.ts';
+import { DirectoryRefusedError, WalRotError } from '../../src/wal/errors.ts';
 import { OfflineLog } from '../../src/wal/offline-log.ts';
 import { planRepair } from '../../src/wal/repair-plan.ts';
 import { verifyLog } from '../../src/wal/verify.ts';
@@ -111,6 +111,20 @@ describe('verify', () => {
     bench.flip(bench.segmentPath(1), 20);
     bench.disk.unlinkSync(`${DIRECTORY}/watermark`);
     expect(verifyLog(bench.disk, DIRECTORY)).toMatchObject({ ok: false, firstBad: { file: 'watermark' } });
+  });
+
+  test('reports a log that is sound and not the one that the watermark saw', () => {
+    const bench = filled();
+    const other = new Bench({ seed: 9 });
+    other.open();
+    for (let count = 0; count < 9; count += 1) other.write(10, { bodyBytes: 1000, mark: 3 });
+    other.close();
+    const path = bench.segmentPath(2);
+    bench.put(path, 0, other.disk.visible(path));
+    bench.put(bench.segmentPath(1), 0, other.disk.visible(bench.segmentPath(1)));
+    const report = verifyLog(bench.disk, DIRECTORY);
+    expect([report.ok, report.firstBad?.file]).toEqual([false, 'segment-0000000002']);
+    expect(() => bench.open()).toThrow(WalRotError);
   });
 
   test('reports a lost vote and a lost slot', () => {
