@@ -12,22 +12,23 @@ export class OutputStuckError extends Error {
   }
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 /**
- * Ctrl-C, or a supervisor, while records are printed. What is being written is written to its end, so that what counts
- * as printed has been printed; but a pipe that nobody empties must not keep this process from ending. The second signal
- * ends it at once.
+ * Ctrl-C, or a supervisor, while records are sent or printed: what is under way comes to its end, and what is said of it
+ * is true. The second signal ends this process at once.
  */
 export class Interruption {
   readonly #asked = new AbortController();
   #isStuck = false;
 
+  readonly #onSignal = (): void => {
+    this.release();
+    this.#asked.abort();
+  };
+
   constructor() {
-    const signals = ['SIGINT', 'SIGTERM'] as const;
-    const ask = (): void => {
-      for (const signal of signals) process.off(signal, ask);
-      this.#asked.abort();
-    };
-    for (const signal of signals) process.on(signal, ask);
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
   }
 
   /** Aborts when somebody wants this process to end. */
@@ -35,7 +36,16 @@ export class Interruption {
     return this.#asked.signal;
   }
 
-  /** Writes to stdout. @throws OutputStuckError where it is not taken although this process is to end. */
+  /** From now on a signal ends this process at once. */
+  release(): void {
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+  }
+
+  /**
+   * Writes to stdout, to the end: then what counts as printed has been printed.
+   * @throws OutputStuckError where it is not taken although this process is to end: a pipe that nobody empties must not
+   * hold that up.
+   */
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#isStuck) throw new OutputStuckError();
     const { signal } = this;

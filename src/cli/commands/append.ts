@@ -3,6 +3,7 @@ import { CliError, asCliError } from '../cli-error.ts';
 import { explain, withClient } from '../cluster-client.ts';
 import { flag, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
+import { Interruption } from '../interruption.ts';
 import { writeAnswer } from '../output.ts';
 import { INPUT_FLAGS, INPUT_SOURCE, inputError, inputOf, storedBefore } from '../record-input.ts';
 import { RecordSender } from '../record-sender.ts';
@@ -52,27 +53,24 @@ async function appendAll(call: Call, client: Client, records: Records): Promise<
   const progress = process.stderr.isTTY
     ? setInterval(() => showProgress(sender), PROGRESS_EVERY_MS)
     : undefined;
-  let interrupted = false;
-  const interrupt = (): void => {
-    interrupted = true;
-    records.stop();
-  };
-  // Once: whoever asks twice does not want to wait for the answers to what is on its way.
-  process.once('SIGINT', interrupt);
+  // Whoever asks twice does not want to wait for the answers to what is on its way.
+  const interruption = new Interruption();
+  const { signal } = interruption;
+  signal.addEventListener('abort', () => records.stop());
   let cut: unknown = null;
   try {
     for await (const group of records.groups) {
       sender.send(group);
       await sender.room();
-      if (sender.firstError !== null || interrupted) break;
+      if (sender.firstError !== null || signal.aborted) break;
     }
   } catch (error) {
-    cut = interrupted ? null : error;
+    cut = signal.aborted ? null : error;
   }
   try {
     await sender.settled();
   } finally {
-    process.off('SIGINT', interrupt);
+    interruption.release();
     if (progress !== undefined) {
       clearInterval(progress);
       process.stderr.write('\r\u001b[K');
@@ -82,7 +80,7 @@ async function appendAll(call: Call, client: Client, records: Records): Promise<
   }
   if (sender.firstError !== null) throw failure(sender, await explain(client, sender.firstError));
   if (cut !== null) throw inputError(cut, storedBefore(sender.acknowledged));
-  if (interrupted) {
+  if (signal.aborted) {
     throw new CliError('INTERRUPTED', ExitCode.interrupted, `interrupted: ${stored(sender)}`);
   }
   await writeAnswer(

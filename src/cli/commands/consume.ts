@@ -20,6 +20,8 @@ import { printable } from '../printable.ts';
 
 const PLACE_WIDTH = 14;
 const SESSION_MS = 10_000;
+const HINT_AFTER_MS = 1000;
+const WAITING = 'waiting for the group to store how far this got; the next Ctrl-C does not wait';
 
 export const consume: Command = {
   path: 'consume',
@@ -88,7 +90,9 @@ async function print(
       end.reach(hasToWait ? SESSION_MS + 1000 : 0, consumer);
     },
     onLost: (queues, why) =>
-      say(`warning: the group has gone on without this consumer (${printable(why)}): it joins again`),
+      say(
+        `warning: the group has gone on without this consumer (${printable(why)}): it joins again, and what it printed last may come again`,
+      ),
   });
   beforeLeaving(async () => end.close(consumer));
   let isPrinting = false;
@@ -109,7 +113,8 @@ async function print(
       }
     } finally {
       end.cancel();
-      await end.close(consumer);
+      const hint = signal.aborted ? setTimeout(() => say(WAITING), HINT_AFTER_MS) : undefined;
+      await end.close(consumer).finally(() => clearTimeout(hint));
       await writer.end();
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import { CliError, asCliError, usageError } from '../cli-error.ts';
 import { explain, withClient } from '../cluster-client.ts';
 import { text, type Call, type Command } from '../command.ts';
 import { ExitCode } from '../exit-code.ts';
+import { Interruption } from '../interruption.ts';
 import { writeAnswer } from '../output.ts';
 import {
   INPUT_FLAGS,
@@ -82,33 +83,30 @@ async function produceAll(call: Call, client: Client, input: RecordInput, shape:
   const { queues } = await client.admin.describeTopic(topic);
   const producer = client.createTopicProducer();
   const books = new Books(queues.length);
-  let isInterrupted = false;
-  const interrupt = (): void => {
-    isInterrupted = true;
-    input.stop();
-  };
-  // Once: whoever asks twice does not want to wait for the answers to what is on its way.
-  process.once('SIGINT', interrupt);
+  // Whoever asks twice does not want to wait for the answers to what is on its way.
+  const interruption = new Interruption();
+  const { signal } = interruption;
+  signal.addEventListener('abort', () => input.stop());
   let cut: unknown = null;
   try {
     for await (const chunk of input.chunks) {
       for (const body of chunk) await sendOne(producer, topic, { ...shape, body }, books);
-      if (books.firstError !== null || isInterrupted) break;
+      if (books.firstError !== null || signal.aborted) break;
     }
   } catch (error) {
-    cut = isInterrupted ? null : error;
+    cut = signal.aborted ? null : error;
   }
   try {
     await producer.flush();
   } finally {
-    process.off('SIGINT', interrupt);
+    interruption.release();
     input.stop();
   }
   const retries = producer.resent;
   await producer.close();
   if (books.firstError !== null) throw failure(books, await explain(client, books.firstError));
   if (cut !== null) throw inputError(cut, storedBefore(books.acknowledged));
-  if (isInterrupted)
+  if (signal.aborted)
     throw new CliError('INTERRUPTED', ExitCode.interrupted, `interrupted: ${books.toString()}`);
   await writeAnswer(
     {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Client } from '../../src/client/index.ts';
 import { Cluster, Command, run } from './support/cluster.ts';
 
-// Members of a group that print into pipes which end, stop, or cannot take what comes.
+// Commands that send and print records, and are told to end, or whose pipes end, stop, or cannot take what comes.
 
 const binary = path.resolve(import.meta.dirname, '../../bin/dledger');
 /** Each is more than a pipe holds. */
@@ -43,6 +43,18 @@ async function topic(name: string, bodies: readonly string[]): Promise<void> {
 /** With a stdout that nobody reads until somebody does. */
 function unread(...args: string[]): ChildProcess {
   return spawn(binary, [...args, ...at], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** Records in the log. */
+async function inLog(): Promise<number> {
+  let count = 0;
+  for await (const _ of client.read()) count += 1;
+  return count;
+}
+
+async function inTopic(): Promise<number> {
+  const topics = await client.admin.listTopics();
+  return topics.find(({ name }) => name === 'sent')?.records ?? 0;
 }
 
 /** The group, once it is as it should be. */
@@ -105,4 +117,22 @@ test('what is being written when a member is told to end is written, and committ
   expect(lines).toBeLessThan(LARGE);
   expect(await committedOf('slow')).toBe(lines);
   await untilMembers('slow', 0);
+});
+
+test.each([
+  ['append', ['-'], inLog],
+  ['produce', ['sent', '-'], inTopic],
+] as const)('%s says what became of what it sent when it is told to end', async (command, words, count) => {
+  if (command === 'produce') await client.admin.createTopic({ name: 'sent' });
+  const sender = spawn(binary, [command, ...words, ...at], { stdio: ['pipe', 'ignore', 'pipe'] });
+  sender.stdin.write('one\ntwo\nthree\n');
+  while ((await count()) < 3);
+  let said = '';
+  sender.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  sender.kill('SIGTERM');
+  const [code] = (await once(sender, 'close')) as [number | null];
+  expect(code).toBe(130);
+  expect(said).toContain('error[INTERRUPTED]: interrupted: 3 of 3 records were acknowledged');
 });
