@@ -43,6 +43,8 @@ describe('after every step the figure 3 properties hold, and in the end all node
       'transfer done',
       'transfer timeout',
       'refused: transferring',
+      'trim',
+      'install',
     ]);
   });
 
@@ -50,7 +52,7 @@ describe('after every step the figure 3 properties hold, and in the end all node
     timeout: 60_000 * runsFactor,
   }, () => {
     const seen = always(plansOf(everything, 900), 400);
-    expectSightings(seen, ['wipe', 'crash', 'log-truncated']);
+    expectSightings(seen, ['wipe', 'crash', 'log-truncated', 'trim', 'snapshot sent', 'install']);
   });
 });
 

@@ -1,9 +1,10 @@
 import { Prng } from '../../../src/base/prng.ts';
-import { incarnation, type NodeId } from '../../../src/base/units.ts';
+import { incarnation, logIndex, type NodeId } from '../../../src/base/units.ts';
 import { Cluster } from './cluster.ts';
 import { draft, quintet } from './logs.ts';
 import { ofType } from './messages.ts';
 import type { Replica, ReplicaOptions } from './replica.ts';
+import { SnapshotCourier } from './snapshot-courier.ts';
 import { must } from './test-disk.ts';
 
 /** What can happen to a cluster, and how often it does, relative to the rest. */
@@ -31,6 +32,10 @@ export const actionWeights = {
   isolate: 1,
   cut: 1,
   heal: 3,
+  trim: 2,
+  sendSnapshot: 6,
+  storeSnapshot: 6,
+  failSnapshot: 0.5,
   wipe: 0.5,
 } as const;
 export type ActionName = keyof typeof actionWeights;
@@ -71,6 +76,7 @@ export class Chaos {
   readonly #incarnations = new Map<NodeId, number>();
   /** The commit index of the cluster at the moment when each read was asked for. */
   readonly #readFloors = new Map<number, number>();
+  readonly #courier = new SnapshotCourier();
   #proposals = 0;
 
   constructor(plan: ChaosPlan) {
@@ -113,6 +119,7 @@ export class Chaos {
     for (const id of this.#ids) if (this.cluster.isDown(id)) this.#start(id);
     for (let tick = 1; tick <= 600; tick += 1) {
       this.cluster.tick(1);
+      this.#carrySnapshots();
       const leader = this.cluster.leader();
       if (leader === null || !leader.core.termStartCommitted) continue;
       if (tick % 20 === 0) leader.core.propose([draft(`recovery ${tick}`)]);
@@ -222,9 +229,51 @@ export class Chaos {
       case 'heal':
         cluster.heal();
         break;
+      case 'trim':
+        this.#trim(one, x);
+        break;
+      case 'sendSnapshot':
+        if (this.#courier.send(leader ?? one, y % 2)) this.#saw('snapshot sent');
+        break;
+      case 'storeSnapshot':
+        this.#storeSnapshot(one);
+        break;
+      case 'failSnapshot':
+        for (const wanted of one.snapshotsWanted.splice(0)) one.core.snapshotFailed(wanted);
+        break;
       case 'wipe':
         this.#wipe(any);
         break;
+    }
+  }
+
+  /** The beginning of a log goes, as far as it is committed and durable there. */
+  #trim({ core, disk }: Replica, x: number): void {
+    const most = Math.min(core.commitIndex, core.durableIndex);
+    if (most <= disk.base) return;
+    const index = disk.base + 1 + (x % (most - disk.base));
+    disk.trimTo(index);
+    core.trimmed(logIndex(index + 1));
+    this.#saw('trim');
+  }
+
+  #storeSnapshot(replica: Replica): void {
+    if (!this.#courier.store(replica)) return;
+    this.cluster.crash(replica.id);
+    this.#start(replica.id);
+    this.#saw('install');
+  }
+
+  /** Whatever is needed of snapshots arrives and is stored. */
+  #carrySnapshots(): void {
+    for (const replica of this.cluster.running) {
+      for (const offset of [0, 1]) {
+        this.#courier.send(replica, offset);
+        this.cluster.settle();
+      }
+    }
+    for (const replica of this.cluster.running) {
+      while (replica.pieces.length > 0) this.#storeSnapshot(replica);
     }
   }
 

@@ -1,12 +1,12 @@
 import type { Configuration } from '../../../src/base/configuration.ts';
 import type { Entry } from '../../../src/base/entry.ts';
-import type { PeerMessage } from '../../../src/base/peer-message.ts';
+import type { InstallSnapshot, PeerMessage } from '../../../src/base/peer-message.ts';
 import { Prng } from '../../../src/base/prng.ts';
 import { FIRST_GROUP, type Incarnation, type NodeId, term } from '../../../src/base/units.ts';
 import { RAFT_DEFAULTS } from '../../../src/raft/options.ts';
 import { RaftCore } from '../../../src/raft/raft-core.ts';
 import type { RaftOptions } from '../../../src/raft/options.ts';
-import type { LogRead, RaftEvent, ReadGrant, Ready } from '../../../src/raft/ready.ts';
+import type { LogRead, RaftEvent, ReadGrant, Ready, SnapshotWanted } from '../../../src/raft/ready.ts';
 import { bootstrapOf, firstIncarnationOf, trio } from './logs.ts';
 import { TestDisk } from './test-disk.ts';
 
@@ -59,6 +59,9 @@ export class Replica {
   readonly readsRefused: number[] = [];
   /** Not answered yet; `settle` answers them. */
   logReads: LogRead[] = [];
+  /** Followers that need a snapshot, and pieces of one that were not stored yet. */
+  snapshotsWanted: SnapshotWanted[] = [];
+  pieces: InstallSnapshot[] = [];
   /** Watches every Ready before anything else happens to it. */
   onReady: (ready: Ready) => void = () => {};
   #options: ReplicaOptions;
@@ -80,6 +83,8 @@ export class Replica {
   /** A new process on the same disk. What the disk had not synced is gone if it crashed before. */
   restart(): void {
     this.logReads = [];
+    this.snapshotsWanted = [];
+    this.pieces = [];
     this.core = this.#startCore();
   }
 
@@ -105,6 +110,8 @@ export class Replica {
     this.reads.push(...ready.reads);
     this.readsRefused.push(...ready.readsRefused);
     this.logReads.push(...ready.logReads);
+    this.snapshotsWanted.push(...ready.snapshotsWanted);
+    this.pieces.push(...ready.snapshotPieces);
     this.onReady(ready);
     return ready;
   }

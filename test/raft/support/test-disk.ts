@@ -25,8 +25,11 @@ export class TestDisk {
   /** Everything written so far, durable or not: what a reader of the files sees. */
   writtenHardState: HardState = this.durableHardState;
   writtenLog: Entry[] = [];
-  /** What was in the log before it began where it does now: committed, and not kept. */
-  trimmed: readonly Entry[] = [];
+  /**
+   * Last entry that is not kept any more. It and those before it stay in the logs above, for who judges them; a node gets
+   * none of them to see.
+   */
+  base = 0;
   /** Last known commit index that a restart may be told about. */
   commitHint = 0;
   #pending: Ready[] = [];
@@ -35,8 +38,8 @@ export class TestDisk {
   static holding(log: readonly Entry[], hardState: HardState, base = 0): TestDisk {
     const disk = new TestDisk();
     disk.durableHardState = hardState;
-    disk.trimmed = log.slice(0, base);
-    disk.durableLog = log.slice(base);
+    disk.base = base;
+    disk.durableLog = [...log];
     disk.#forgetUnsynced();
     return disk;
   }
@@ -91,22 +94,19 @@ export class TestDisk {
   /** What a starting node finds. `tailEntriesMax`: how many of the newest entries come along in memory. */
   recovered(tailEntriesMax = Number.POSITIVE_INFINITY): Recovered {
     const log = this.durableLog;
-    const base = this.trimmed.at(-1);
-    const lastIndex = this.trimmed.length + log.length;
-    const commitIndex = logIndex(Math.max(this.trimmed.length, Math.min(this.commitHint, lastIndex)));
-    const configurations = [...this.trimmed, ...log].filter(
-      (entry) => entry.kind === EntryKind.configuration,
-    );
+    const { base } = this;
+    const commitIndex = logIndex(Math.max(base, Math.min(this.commitHint, log.length)));
+    const configurations = log.filter((entry) => entry.kind === EntryKind.configuration);
     const committed = configurations.findLast((entry) => entry.index <= commitIndex);
     return {
       hardState: this.durableHardState,
       hardStateTrusted: true,
-      firstIndex: logIndex(this.trimmed.length + 1),
-      lastIndex: logIndex(lastIndex),
-      termRuns: termRunsOf(base === undefined ? log : [base, ...log]),
-      lastChecksum: (log.at(-1) ?? base)?.checksum ?? 0,
+      firstIndex: logIndex(base + 1),
+      lastIndex: logIndex(log.length),
+      termRuns: termRunsOf(log.slice(Math.max(0, base - 1))),
+      lastChecksum: log.at(-1)?.checksum ?? 0,
       lastTimeMs: 0,
-      tail: log.slice(Math.max(0, log.length - tailEntriesMax)),
+      tail: log.slice(Math.max(base, log.length - tailEntriesMax)),
       commitIndex,
       configuration:
         committed === undefined
@@ -119,11 +119,25 @@ export class TestDisk {
 
   /** Entries from `first` on, as the log's files hold them, and the checksum before. */
   read(first: LogIndex, entriesMax: number): { entries: Entry[]; previousChecksum: number } {
-    const at = first - 1 - this.trimmed.length;
+    if (first <= this.base) return { entries: [], previousChecksum: 0 };
     return {
-      entries: this.writtenLog.slice(at, at + entriesMax),
-      previousChecksum: (this.writtenLog[at - 1] ?? this.trimmed.at(-1))?.checksum ?? 0,
+      entries: this.writtenLog.slice(first - 1, first - 1 + entriesMax),
+      previousChecksum: this.writtenLog[first - 2]?.checksum ?? 0,
     };
+  }
+
+  /** The log begins behind this index now; a checkpoint has what came before. */
+  trimTo(index: number): void {
+    this.base = index;
+    this.commitHint = Math.max(this.commitHint, index);
+  }
+
+  /** The log begins anew behind a snapshot, which stands for these entries. */
+  install(entries: readonly Entry[]): void {
+    this.sync();
+    this.durableLog = [...entries];
+    this.#forgetUnsynced();
+    this.trimTo(entries.length);
   }
 
   #forgetUnsynced(): void {
@@ -133,21 +147,19 @@ export class TestDisk {
   }
 
   #apply(log: Entry[], { truncateFrom, entries }: Pick<Ready, 'truncateFrom' | 'entries'>): void {
-    const base = this.trimmed.length;
     if (truncateFrom !== null) {
       must(
-        truncateFrom > base && truncateFrom <= base + log.length,
-        () => `truncation from ${truncateFrom} of entries ${base + 1} to ${base + log.length}`,
+        truncateFrom > this.base && truncateFrom <= log.length,
+        () => `truncation from ${truncateFrom} of entries ${this.base + 1} to ${log.length}`,
       );
-      log.length = truncateFrom - 1 - base;
+      log.length = truncateFrom - 1;
     }
     for (const entry of entries) {
       must(
-        entry.index === base + log.length + 1,
-        () => `entry ${entry.index} is written after ${base + log.length} entries`,
+        entry.index === log.length + 1,
+        () => `entry ${entry.index} is written after ${log.length} entries`,
       );
-      const previous = log.at(-1) ?? this.trimmed.at(-1);
-      const computed = crc32(entry.bytes.subarray(0, 60), previous?.checksum ?? 0);
+      const computed = crc32(entry.bytes.subarray(0, 60), log.at(-1)?.checksum ?? 0);
       must(computed === entry.checksum, () => `entry ${entry.index} does not chain to the one before`);
       log.push(entry);
     }
