@@ -24,6 +24,8 @@ export interface LogRetentionParts {
   readonly enter: () => void;
   /** Raises the first offsets of queues that would lose records with the log up to this index. */
   readonly raiseFirstOffsets: (index: LogIndex, done: () => void) => void;
+  /** Whether a checkpoint verifies and is durable. */
+  readonly prove: (index: LogIndex, done: (isProven: boolean) => void) => void;
   /** Of the oldest snapshot on its way to a follower, which needs the log behind it next; null if there is none. */
   readonly oldestIndexSent: () => LogIndex | null;
   readonly event: Announce;
@@ -41,6 +43,9 @@ export class LogRetention {
   readonly #parts: LogRetentionParts;
   #timer: TimerHandle | null = null;
   #isStopped = false;
+  #isProving = false;
+  /** Does not verify, which was said. */
+  #unproven: LogIndex | null = null;
   /** Stored time of the last entry of the oldest segment, by its index. */
   #lastTime: { readonly index: LogIndex; readonly timeMs: number } | null = null;
 
@@ -54,28 +59,46 @@ export class LogRetention {
     this.#timer?.cancel();
   }
 
-  /** What was decided was applied, or a checkpoint has more than before: lets go of segments that nobody needs any more. */
+  /**
+   * What was decided was applied, or a checkpoint was written: lets go of segments that nobody needs any more. They go up to
+   * the newest checkpoint that lies before where the log is served from, and not further: with it, the log behind it is whole
+   * for a replica that has to begin anew.
+   */
   trim(): void {
-    const { core, machine, wal, checkpoints, mutations, oldestIndexSent, event } = this.#parts;
-    if (machine.logStart <= core.firstIndex) return;
-    const oldestCheckpoint = mutations.trimsAheadOfCheckpoints
-      ? Number.POSITIVE_INFINITY
-      : (checkpoints.list()[0] ?? 0);
+    const { core, machine, wal, checkpoints, mutations, oldestIndexSent, prove } = this.#parts;
+    if (this.#isProving || this.#isStopped || machine.logStart <= core.firstIndex) return;
     const sent = oldestIndexSent() ?? Number.POSITIVE_INFINITY;
-    const index = Math.min(machine.logStart - 1, oldestCheckpoint, core.durableIndex, sent);
-    if (index < core.firstIndex) return;
+    const bound = Math.min(machine.logStart - 1, core.durableIndex, sent);
+    if (mutations.trimsAheadOfCheckpoints) this.#removeTo(bound as LogIndex);
+    const base = checkpoints.base((bound + 1) as LogIndex);
+    const [oldest] = wal.sealedSegments();
+    if (base === null || oldest === undefined || oldest.lastIndex > base) return;
+    this.#isProving = true;
+    prove(base, (isProven) => {
+      this.#parts.enter();
+      this.#isProving = false;
+      if (this.#isStopped) return;
+      if (isProven) this.#removeTo(base);
+      else this.#sayUnproven(base);
+    });
+  }
+
+  #removeTo(base: LogIndex): void {
+    const { core, wal, checkpoints, event } = this.#parts;
     const before = core.firstIndex;
-    const firstIndex = wal.trimTo(index as LogIndex);
+    const firstIndex = wal.trimTo(base);
+    checkpoints.dropBefore(base);
     if (firstIndex === before) return;
     core.trimmed(firstIndex);
-    event(
-      'info',
-      'log-trimmed',
-      `removed entries ${before} to ${firstIndex - 1}: the log begins at ${firstIndex}`,
-      {
-        firstIndex,
-      },
-    );
+    const text = `removed entries ${before} to ${firstIndex - 1}: the log begins at ${firstIndex}`;
+    event('info', 'log-trimmed', text, { firstIndex });
+  }
+
+  #sayUnproven(index: LogIndex): void {
+    if (this.#unproven === index) return;
+    this.#unproven = index;
+    const text = `the checkpoint at ${index} does not verify: the log before it stays until there is another`;
+    this.#parts.event('warn', 'checkpoint-unproven', text, { index });
   }
 
   #arm(): void {

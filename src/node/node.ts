@@ -267,6 +267,7 @@ export class Node implements DledgerNode {
       bytesMax: options.retentionBytes,
       raiseFirstOffsets: (index, done) => this.#topics.raiseFirstOffsets(index, done),
       oldestIndexSent: () => this.#snapshots.oldestIndexSent,
+      prove: (index, done) => this.#storage.proveCheckpoint(index, done),
     });
     this.#door = this.#makeDoor();
     announceStart(this.#id, this.#storage, event);

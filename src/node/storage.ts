@@ -10,6 +10,7 @@ import type { Recovered } from '../raft/index.ts';
 import {
   CheckpointStore,
   DirectoryRefusedError,
+  proveCheckpoint,
   Wal,
   WalRotError,
   type Checkpoint,
@@ -40,6 +41,8 @@ export interface Storage {
   readonly machine: StateMachine;
   readonly configuration: { readonly index: LogIndex; readonly value: Configuration } | null;
   readonly recovered: Recovered;
+  /** Whether a checkpoint verifies and is durable: then what it stands for may go. */
+  proveCheckpoint(index: LogIndex, done: (isProven: boolean) => void): void;
   /** Remembers which cluster this directory belongs to. */
   foundCluster(clusterId: string): void;
   counters(): Record<string, number>;
@@ -108,6 +111,8 @@ export function openStorage(
         belongsToCluster: wal.identity.clusterId !== null,
         laterConfigurations: later.filter((entry) => entry.index > (configuration?.index ?? NO_INDEX)),
       },
+      proveCheckpoint: (index, done) =>
+        proveCheckpoint(disk, options.dataDirectory, FIRST_GROUP, index, done),
       foundCluster: (clusterId) => refusing(options.dataDirectory, () => wal.setClusterId(clusterId)),
       counters: () => walCounters(wal),
       close: (done) => wal.close(done),

@@ -49,7 +49,9 @@ export interface CheckpointStoreOptions {
 const SLICE_MS_MAX = 4;
 const SLICE_BYTES_MAX: number = 1024 * 1024;
 /** The newest one may rot: the one before it then saves a replay of the whole log. */
-const KEPT = 2;
+const NEWEST_KEPT = 2;
+/** A log of which the beginning goes needs one near any place where it may begin then. */
+const KEPT_MAX = 16;
 
 class CheckpointNumberError extends Error {}
 
@@ -89,7 +91,26 @@ export class CheckpointStore {
   }
 
   /**
-   * Writes a checkpoint in slices between which the loop is free, and keeps the newest two. One at a time.
+   * The newest checkpoint that holds nothing of a log that begins at `firstIndex`: it, and the entries behind it, are all that
+   * a replica of that log needs. Null if there is none. Whether it verifies is another matter.
+   */
+  base(firstIndex: LogIndex): LogIndex | null {
+    return this.list().findLast((index) => index < firstIndex) ?? null;
+  }
+
+  /** Removes checkpoints that are older than this one. One that cannot be removed costs room, and nothing else. */
+  dropBefore(index: LogIndex): void {
+    this.#attempt(
+      () => undefined,
+      () => {
+        for (const older of this.list()) if (older < index) this.#remove(older);
+      },
+    );
+  }
+
+  /**
+   * Writes a checkpoint in slices between which the loop is free. Of the older ones the first, the newest, and some between
+   * them are kept, at most 16 in all. One at a time.
    * @param chunks a view of the state that does not change while it is iterated over; each chunk should take the
    *   iterator well under a millisecond. They are not kept.
    * @param done when it is durable under its name, or with the DiskError that prevented it. Called in a turn of its own.
@@ -174,9 +195,11 @@ export class CheckpointStore {
   #publish(path: string, index: LogIndex): void {
     this.#disk.renameSync(path, join(this.#directory, checkpointName(index)));
     this.#disk.syncDirectorySync(this.#directory);
-    for (const older of this.list().slice(0, -KEPT)) {
-      this.#disk.unlinkSync(join(this.#directory, checkpointName(older)));
-    }
+    for (let kept = this.list(); kept.length > KEPT_MAX; kept = this.list()) this.#remove(redundant(kept));
+  }
+
+  #remove(index: LogIndex): void {
+    this.#disk.unlinkSync(join(this.#directory, checkpointName(index)));
   }
 
   #encode(header: CheckpointHeader, stateBytes: number, stateChecksum: number): Uint8Array[] {
@@ -206,6 +229,16 @@ export class CheckpointStore {
       done(error);
     }
   }
+}
+
+/** The one that leaves the smallest gap; not the first, behind which the log may begin, and none of the newest. */
+function redundant(indexes: readonly LogIndex[]): LogIndex {
+  let found = 1;
+  const gapAt = (at: number): number => (indexes[at + 1] ?? 0) - (indexes[at - 1] ?? 0);
+  for (let at = 2; at < indexes.length - NEWEST_KEPT; at += 1) if (gapAt(at) < gapAt(found)) found = at;
+  const index = indexes[found];
+  assert(index !== undefined, () => `nothing can go of ${indexes.length} checkpoints`);
+  return index;
 }
 
 /** @returns null if it does not verify, or is not the one that its name says. */

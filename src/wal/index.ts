@@ -15,7 +15,7 @@ export { IncomingSnapshot, isSame } from './incoming-snapshot.ts';
 export { OfflineLog } from './offline-log.ts';
 export { planRepair, REPAIR_COSTS, type RepairCost, type RepairPlan } from './repair-plan.ts';
 export { repairLog, RepairRefusedError, type RepairOptions } from './repair.ts';
-export { SnapshotFile } from './snapshot-file.ts';
+export { proveCheckpoint, SnapshotFile } from './snapshot-file.ts';
 export { verifyLog, type LogReport } from './verify.ts';
 export { Wal } from './wal.ts';
 export type { WalOptions, WalStats } from './wal-options.ts';

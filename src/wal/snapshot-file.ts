@@ -50,6 +50,33 @@ export class SnapshotFile {
   }
 }
 
+/**
+ * Whether a checkpoint verifies, read through, and is still there after a power cut: only then may go what it stands for. Its
+ * name may have come from the page cache of a process that was killed, so it is made durable here.
+ */
+export function proveCheckpoint(
+  disk: Disk,
+  directory: string,
+  group: GroupId,
+  index: LogIndex,
+  done: (isProven: boolean) => void,
+): void {
+  let file: SnapshotFile | null = null;
+  const error = diskErrorOf(() => {
+    file = SnapshotFile.open(disk, directory, group, index);
+    disk.syncDirectorySync(directory);
+  });
+  const opened = file as SnapshotFile | null;
+  if (opened === null) {
+    done(false);
+    return;
+  }
+  opened.verify((unreadable, isGood) => {
+    opened.close();
+    done(error === null && unreadable === null && isGood);
+  });
+}
+
 /** @returns null if it does not verify. */
 export function readHead(file: DiskFile, group: GroupId): CheckpointHead | null {
   const fixed = new Uint8Array(CHECKPOINT_HEADER_BYTES);

@@ -119,6 +119,30 @@ describe('a log of limited size', () => {
     expect(new Set(logStarts(cluster)).size).toBe(1);
   });
 
+  test('is all there at a node whose disk was lost, and still is when all disks were lost in turn', () => {
+    const { cluster, driver, leader } = start();
+    write(driver, leader, 1500);
+    cluster.clock.advanceBy(3000);
+    const [first = 0] = logStarts(cluster);
+    expect(first).toBeGreaterThan(1);
+    const before = driver.readAll(leader, 'linearizable', first);
+    expect(before.length).toBeGreaterThan(200);
+    for (const id of cluster.ids) {
+      cluster.kill(id);
+      cluster.wipe(id);
+      cluster.start(id);
+      const isBack = (): boolean => {
+        const other = cluster.ids.find((one) => one !== id && cluster.group(one).role === 'leader');
+        return other !== undefined && cluster.group(id).appliedIndex === cluster.group(other).appliedIndex;
+      };
+      expect(cluster.clock.runUntil(isBack, 20_000)).toBe(true);
+      expect(cluster.events(id).map(({ code }) => code)).toContain('snapshot-installed');
+      cluster.clock.advanceBy(2000);
+    }
+    expect(logStarts(cluster)).toEqual([first, first, first]);
+    for (const id of cluster.ids) expect(driver.readAll(id, 'committed', first)).toEqual(before);
+  });
+
   test('takes the queues along: their first offsets are raised before', () => {
     const { cluster, driver, leader } = start();
     driver.createTopic(leader, 'orders', 1);

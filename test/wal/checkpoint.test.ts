@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FIRST_GROUP } from '../../src/base/units.ts';
 import { CheckpointStore, type CheckpointHeader } from '../../src/wal/checkpoint.ts';
+import { proveCheckpoint } from '../../src/wal/snapshot-file.ts';
 import { Bench, DIRECTORY, index, term } from './harness.ts';
 
 const CONFIGURATION = Buffer.from('a configuration');
@@ -87,15 +88,58 @@ test('an empty state and no configuration', () => {
   });
 });
 
-test('the newest two are kept', () => {
+test('sixteen are kept: the first, the newest, and some with the smallest gaps between them', () => {
   const { bench, store } = stored();
+  for (let at = 1; at <= 200; at += 1) {
+    write(bench, store, at * 10, stateOf(10));
+    const kept = store.list();
+    expect([kept.length, kept[0]]).toEqual([Math.min(at, 16), 10]);
+    if (at > 1) expect(kept.slice(-2)).toEqual([at * 10 - 10, at * 10]);
+  }
+  const kept = store.list();
+  const gaps = kept.slice(1).map((one, at) => one - (kept[at] ?? 0));
+  // With all fifteen gaps the same it would be 133.
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(260);
+  expect(store.load()?.index).toBe(2000);
+});
+
+test('a log has the newest one behind which it is whole for its base; older ones can go', () => {
+  const { bench, store } = stored();
+  expect(store.base(index(7))).toBe(null);
   for (const at of [5, 9, 100, 1000]) write(bench, store, at, stateOf(10));
-  expect(store.list()).toEqual([100, 1000]);
-  expect(store.load()?.index).toBe(1000);
+  expect([5, 6, 100, 101, 5000].map((first) => store.base(index(first)))).toEqual([null, 5, 9, 100, 1000]);
+  store.dropBefore(index(100));
   expect(bench.disk.listSync(DIRECTORY)).toEqual([
     'checkpoint-0000000000000100',
     'checkpoint-0000000000001000',
   ]);
+});
+
+test('one is proven if all of it verifies, and is there after a power cut from then on', () => {
+  const { bench, store } = stored();
+  write(bench, store, 9, stateOf(300));
+  const proven = (at: number): boolean | null => {
+    let result: boolean | null = null;
+    proveCheckpoint(bench.disk, DIRECTORY, FIRST_GROUP, index(at), (isProven) => {
+      result = isProven;
+    });
+    bench.settle();
+    return result;
+  };
+  expect([proven(9), proven(10)]).toEqual([true, false]);
+  // A name that only the page cache knows.
+  const path = (at: number): string => `${DIRECTORY}/checkpoint-${String(at).padStart(16, '0')}`;
+  bench.disk.renameSync(path(9), path(11));
+  expect(proven(11)).toBe(false);
+  bench.disk.renameSync(path(11), path(9));
+  expect(proven(9)).toBe(true);
+  bench.disk.powerCut('none');
+  expect(store.load()?.index).toBe(9);
+  for (const position of [0, 100, 600, bench.disk.visible(path(9)).length - 1]) {
+    bench.flip(path(9), position);
+    expect(proven(9)).toBe(false);
+    bench.flip(path(9), position);
+  }
 });
 
 test('one that does not verify is passed over, whichever byte is wrong', () => {
