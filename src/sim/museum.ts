@@ -59,7 +59,7 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   watermarkAheadOfSync: { world: 'power', seed: 1, rules: ['node-ended'] },
   leavesTornTail: { world: 'power', seed: 11, rules: ['node-ended'] },
   retriesFailedSyncs: { world: 'power', seed: 2, rules: ['node-ended', 'unreadable'] },
-  installsUnsyncedSnapshots: { world: 'trimmed', seed: 7, rules: ['node-ended'] },
+  installsUnsyncedSnapshots: { world: 'trimmed', seed: 5, rules: ['node-ended'] },
   countsWhatFoundNoRoom: { world: 'full', seed: 14, rules: ['invariant'] },
   takesTheVoteForTheLog: { world: 'full', seed: 14, rules: ['invariant'] },
   votesUnwrittenOnFullDisks: {

@@ -334,7 +334,7 @@ function drawTrimmed(seed: number): Scenario {
       ...base.node,
       segmentBytes: 64 * 1024,
       cacheBytesMax: 2 ** prng.between(10, 17),
-      checkpointEveryBytes: 2 ** prng.between(13, 20),
+      checkpointEveryBytes: 2 ** (prng.chance(0.5) ? prng.between(12, 14) : prng.between(18, 20)),
       retentionBytes: prng.between(2, 4) * 64 * 1024,
       snapshotBytesPerSecondMax: prng.chance(0.5) ? 2 ** prng.between(12, 16) : 64 * 1024 * 1024,
     },
