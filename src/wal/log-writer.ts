@@ -26,6 +26,11 @@ import { bytesOf } from './work.ts';
 
 /** The spare is zeroed at least this far, whatever the active segment holds. */
 const SPARE_HEAD_START_BYTES: number = 4 * 1024 * 1024;
+/**
+ * Zeros gain a sync its way past the journal, some 70 microseconds, whatever the sync writes; and a KiB of zeros costs 2.
+ * So no block pays for more than this: a log of large blocks would be written twice for nothing.
+ */
+const ZEROS_PER_BLOCK_MAX: number = 32 * 1024;
 
 export interface LogWriterOptions {
   readonly disk: Disk;
@@ -57,6 +62,8 @@ export class LogWriter {
   readonly #mutations: Mutations;
   #active: Segment;
   #file: DiskFile;
+  /** Bytes of the next segment that are worth zeros so far. */
+  #spareGoal: number;
   readonly #segments: Segment[];
 
   constructor(options: LogWriterOptions) {
@@ -72,6 +79,7 @@ export class LogWriter {
     this.#segments = [...options.segments];
     this.#file = options.disk.openSync(options.active.path, 'write');
     this.#spare = new SpareSegment(options.disk, options.directory, options.segmentBytes);
+    this.#spareGoal = SPARE_HEAD_START_BYTES + 2 * this.#active.end;
     this.#prepareSpare();
   }
 
@@ -126,8 +134,11 @@ export class LogWriter {
     this.#active.end = position + BLOCK_HEADER_BYTES + header.length;
     this.#active.blocks += 1;
     this.#map.addBlock(this.#active, position, entries);
+    const bytes = BLOCK_HEADER_BYTES + header.length;
+    // Twice as fast as the active segment fills: complete when it is half full, and no burst of zeros before.
+    this.#spareGoal += Math.min(2 * bytes, ZEROS_PER_BLOCK_MAX);
     this.#prepareSpare();
-    return BLOCK_HEADER_BYTES + header.length;
+    return bytes;
   }
 
   sync(done: Parameters<DiskFile['datasync']>[0]): void {
@@ -212,6 +223,7 @@ export class LogWriter {
     this.#segments.push(this.#active);
     mark('wal.segment-rolled');
     this.#map.beginSegment();
+    this.#spareGoal = SPARE_HEAD_START_BYTES;
     this.#prepareSpare();
     done(null);
   }
@@ -235,8 +247,7 @@ export class LogWriter {
   }
 
   #prepareSpare(): void {
-    // Twice as fast as the active segment fills: complete when it is half full, and no burst of zeros before.
-    this.#spare.prepare(Math.min(this.#segmentBytes, SPARE_HEAD_START_BYTES + 2 * this.#active.end));
+    this.#spare.prepare(Math.min(this.#segmentBytes, this.#spareGoal));
   }
 
   #checksumBefore(firstIndex: LogIndex): number {

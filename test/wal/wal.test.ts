@@ -280,6 +280,18 @@ describe('segments', () => {
     expect(syncs).toBe(0);
   });
 
+  test('is prepared further by many small blocks than by a few large ones of the same length', () => {
+    const spareAfter = (blocks: number, bodyBytes: number): number => {
+      const bench = opened({ segmentBytes: 16 * 1024 * 1024 });
+      for (let count = 0; count < blocks; count += 1) bench.write(1, { bodyBytes });
+      bench.settle();
+      return bench.disk.visible(`${DIRECTORY}/spare.tmp`)?.length ?? 0;
+    };
+    const [few, many] = [spareAfter(4, 1_000_000), spareAfter(400, 10_000)];
+    expect(few).toBe(spareAfter(0, 0));
+    expect(many).toBeGreaterThan(few + 2_000_000);
+  });
+
   test('preparing fails quietly, needing it waits until there is room', () => {
     const bench = opened();
     bench.disk.failWrite((path) => path.endsWith('spare.tmp'));
