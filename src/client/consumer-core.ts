@@ -108,6 +108,7 @@ export class ConsumerCore {
   #isIdle = false;
   #isCommitting = false;
   #commitAgain = false;
+  #closeWaiters: ((error: DledgerError | null) => void)[] = [];
   #commitWaiters: ((error: DledgerError | null) => void)[] = [];
   #autoCommit: TimerHandle | null = null;
 
@@ -174,6 +175,8 @@ export class ConsumerCore {
       this.#ports.clock.defer(() => done(null));
       return;
     }
+    this.#closeWaiters.push(done);
+    if (this.#closeWaiters.length > 1) return;
     this.#autoCommit?.cancel();
     for (const reader of this.#readers.values()) reader.pause();
     const end = (error: DledgerError | null): void => {
@@ -183,7 +186,7 @@ export class ConsumerCore {
       const leave = (): void => {
         this.#channels.close();
         this.#deliver();
-        done(error);
+        for (const waiter of this.#closeWaiters.splice(0)) waiter(error);
       };
       if (this.#member === null) leave();
       else this.#member.leave(leave);
@@ -351,10 +354,12 @@ export class ConsumerCore {
     }
   }
 
+  /** It reads no more. So it leaves its group: a member that lives and reads nothing would keep its queues from all others. */
   #fail(error: DledgerError): void {
-    if (this.#isClosed) return;
-    this.#error ??= error;
+    if (this.#isClosed || this.#error !== null) return;
+    this.#error = error;
     this.#deliver();
+    this.close(() => undefined);
   }
 
   // Committing.

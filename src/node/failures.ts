@@ -1,7 +1,8 @@
 import { formatHostPort, type HostPort } from '../base/host-port.ts';
 import { DiskError } from '../base/ports/disk.ts';
 import type { NodeId } from '../base/units.ts';
-import type { ErrorInfo } from '../wire/errors.ts';
+import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import { WalReadError } from '../wal/index.ts';
 import { NodeError } from './errors.ts';
 
 /** What went wrong below, in the words of the person who runs the node. */
@@ -94,4 +95,11 @@ export function turnedAway(by: NodeId, error: ErrorInfo): NodeError {
     `${by} refuses this node: ${error.message}`,
     'give each node an id of its own, and stop the other one first if this node replaces it',
   );
+}
+
+/** What a reader is told. A log that is closed is that of a node which is about to end: another one has the same. */
+export function readFailure(where: string, error: Error): ErrorInfo {
+  if (error instanceof WalReadError && error.code === 'WAL_CLOSED')
+    return errorInfo('SHUTTING_DOWN', `this node ends, and cannot read ${where} any more; ask another one`);
+  return errorInfo('INTERNAL', `cannot read ${where}: ${error.message}`);
 }

@@ -6,6 +6,7 @@ import type { StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
 import type { ReadRequest, ReadResult } from '../wire/client-codec.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
+import { readFailure } from './failures.ts';
 import type { LeaderReads } from './leader-reads.ts';
 import type { LogAccess } from './log-access.ts';
 
@@ -128,11 +129,7 @@ export class ReadPath {
     this.#ports.log.read(from, last, bytesMax, (error, entries) => {
       if (error === null) this.#select(read, from, entries);
       else if (from < log.firstIndex) this.#refuse(read, from);
-      else
-        read.waiter.failed(
-          read.requestId,
-          errorInfo('INTERNAL', `cannot read the log at ${from}: ${error.message}`),
-        );
+      else read.waiter.failed(read.requestId, readFailure(`the log at ${from}`, error));
     });
   }
 

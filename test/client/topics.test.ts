@@ -191,6 +191,21 @@ class Worker {
 }
 
 describe('topics', () => {
+  test('a member that is ended by an error leaves its queues to the others, though nobody closes it', () => {
+    const shop = new Shop(5);
+    const producer = shop.producer('p1');
+    for (let at = 0; at < 100; at += 1) shop.send(producer, `r${at}`, `k${at % 7}`);
+    shop.until(() => shop.answered === 100);
+    const astray = new Worker(shop, 'astray', { from: { kind: 'offset', value: 1_000_000 } });
+    shop.until(() => astray.error !== null);
+    expect(astray.error).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' });
+    const member = new Worker(shop, 'member');
+    shop.until(() => member.core.queues.length === QUEUES);
+    astray.close();
+    member.close();
+    producer.close();
+  });
+
   test('what is sent is stored once, in the order of its key, and read by whoever reads alone', () => {
     const shop = new Shop(1);
     const producer = shop.producer('p1');

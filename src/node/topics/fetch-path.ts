@@ -8,6 +8,7 @@ import { tagMaskOf, unitEnd, type QueueStore, type Unit, type UnitRun } from '..
 import type { Fetch, FetchResult, FetchedBatch } from '../../wire/broker-codec.ts';
 import { BITMAP_BYTES_MAX } from '../../wire/broker-codec.ts';
 import { errorInfo, type ErrorInfo } from '../../wire/errors.ts';
+import { readFailure } from '../failures.ts';
 import type { LeaderReads } from '../leader-reads.ts';
 import type { LogAccess } from '../log-access.ts';
 import { tagBitmap } from './batch-filter.ts';
@@ -314,7 +315,7 @@ export class FetchPath {
 
   #fail({ waiter, requestId, request, offset }: Fetching, error: Error): void {
     const where = `queue ${request.queue} at offset ${offset}`;
-    waiter.failed(requestId, errorInfo('INTERNAL', `cannot read ${where}: ${error.message}`));
+    waiter.failed(requestId, readFailure(where, error));
   }
 
   /** At the end of the queue: until there is more, or time is up. */
