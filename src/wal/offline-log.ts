@@ -1,10 +1,12 @@
 import type { Entry } from '../base/entry.ts';
 import type { Disk } from '../base/ports/disk.ts';
-import { indexPlus, NO_INDEX, type LogIndex, type Term } from '../base/units.ts';
+import { indexPlus, NO_INDEX, type LogIndex } from '../base/units.ts';
 import { WalRotError, type RotPlace } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { LogReader } from './log-reader.ts';
+import { salvageable } from './salvage.ts';
 import { SegmentFiles } from './segment-files.ts';
+import type { Segment } from './segment.ts';
 import { walkLog, type WalkedLog } from './walk.ts';
 
 const READ_BYTES_MAX: number = 1024 * 1024;
@@ -22,11 +24,15 @@ export class OfflineLog {
   readonly #map: WalkedLog['map'];
   readonly #files: SegmentFiles;
   readonly #reader: LogReader;
+  /** Of the block that is damaged: what comes before the damage. */
+  readonly #salvaged: readonly Entry[];
 
   /** Reads all of it once, to find its end. @throws DirectoryRefusedError if it is no data directory; DiskError */
   constructor(disk: Disk, directory: string) {
     const walked = walkLog(disk, directory);
-    this.damage = walkThrough(walked);
+    const { damage, last } = walkThrough(walked);
+    this.damage = damage;
+    this.#salvaged = damage === null || last === null ? [] : salvageable(disk, last, walked.map);
     this.identity = walked.identity;
     this.#map = walked.map;
     this.commitHint = Math.min(walked.watermark?.commitHint ?? NO_INDEX, walked.map.lastIndex) as LogIndex;
@@ -40,26 +46,20 @@ export class OfflineLog {
   }
 
   get lastIndex(): LogIndex {
-    return this.#map.lastIndex;
-  }
-
-  get lastTerm(): Term {
-    return this.#map.lastTerm;
-  }
-
-  get lastChecksum(): number {
-    return this.#map.lastChecksum;
+    return indexPlus(this.#map.lastIndex, this.#salvaged.length);
   }
 
   /** Every one, verified again as it is read: memory does not grow with their number. @throws WalRotError, DiskError */
   *entries(first: LogIndex, last: LogIndex): Generator<Entry, void> {
     let next = first;
-    while (next <= last) {
-      const entriesMax = last - next + 1;
+    const lastWhole = Math.min(last, this.#map.lastIndex);
+    while (next <= lastWhole) {
+      const entriesMax = lastWhole - next + 1;
       const { entries } = this.#reader.readSync({ first: next, entriesMax, bytesMax: READ_BYTES_MAX });
       yield* entries;
       next = indexPlus(next, entries.length);
     }
+    yield* this.#salvaged.filter(({ index }) => index >= first && index <= last);
   }
 
   /** Those that name the members of the cluster, ascending. */
@@ -72,13 +72,16 @@ export class OfflineLog {
   }
 }
 
-function walkThrough(walked: WalkedLog): OfflineLog['damage'] {
+function walkThrough(walked: WalkedLog): {
+  readonly damage: OfflineLog['damage'];
+  readonly last: Segment | null;
+} {
+  let last: Segment | null = null;
   try {
-    const items = walked.items();
-    while (items.next().done !== true);
-    return null;
+    for (const { segment } of walked.items()) last = segment;
+    return { damage: null, last };
   } catch (error) {
     if (!(error instanceof WalRotError)) throw error;
-    return { ...error.place, what: error.what };
+    return { damage: { ...error.place, what: error.what }, last };
   }
 }

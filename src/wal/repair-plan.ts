@@ -1,8 +1,15 @@
 import { join } from 'node:path';
 import type { Disk } from '../base/ports/disk.ts';
-import { NO_INDEX, NO_TERM, UNKNOWN_INCARNATION, type LogIndex, type Term } from '../base/units.ts';
+import {
+  indexPlus,
+  NO_INDEX,
+  NO_TERM,
+  UNKNOWN_INCARNATION,
+  type LogIndex,
+  type Term,
+} from '../base/units.ts';
 import { decodeConfiguration, findMember } from '../base/configuration.ts';
-import { entryBody } from '../base/entry.ts';
+import { entryBody, type Entry } from '../base/entry.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { WalRotError } from './errors.ts';
 import { checkpointIndex, checkpointName, HARD_STATE_NAME, SNAPSHOT_NAME } from './format.ts';
@@ -10,6 +17,7 @@ import { HardStateFile, type StoredHardState } from './hard-state.ts';
 import type { Identity } from './identity.ts';
 import type { LogMap } from './log-map.ts';
 import { LogReader } from './log-reader.ts';
+import { salvageable } from './salvage.ts';
 import { SegmentFiles } from './segment-files.ts';
 import type { Segment } from './segment.ts';
 import { walkLog } from './walk.ts';
@@ -50,6 +58,8 @@ export interface DetailedPlan extends RepairPlan {
   /** The last segment that stays, with the end of its last good block; null where nothing is left. */
   readonly last: Segment | null;
   readonly cuts: boolean;
+  /** What is good of the first block that is not. */
+  readonly salvaged: readonly Entry[];
   /** The highest term that is known here. */
   readonly term: Term;
   readonly commitHint: LogIndex;
@@ -68,16 +78,18 @@ export interface DetailedPlan extends RepairPlan {
 export function planRepair(disk: Disk, directory: string): DetailedPlan {
   const survey = surveyLog(disk, directory);
   const { identity, map, last, rot } = survey;
+  const salvaged = rot === null || last === null ? [] : salvageable(disk, last, map);
+  const lastIndex = indexPlus(map.lastIndex, salvaged.length);
   const steps: RepairStep[] = [];
   const hardState = peekHardState(disk, directory, identity);
   if (rot !== null && last !== null) {
     steps.push({
-      what: `cut the log behind index ${map.lastIndex}, where ${last.name}, byte ${last.end}, is followed by damage: ${rot.what}`,
+      what: `cut the log behind index ${lastIndex}, for what follows is damaged: ${rot.what} (${rot.place.file}, byte ${rot.place.position})`,
       cost: 'lose-records',
     });
   }
   if (survey.watermark === null) {
-    const what = `take index ${map.lastIndex} for the end of the log, for the watermark that proves it is lost`;
+    const what = `take index ${lastIndex} for the end of the log, for the watermark that proves it is lost`;
     steps.push({ what, cost: 'new-incarnation' });
   }
   if (hardState === null || hardState.voteLost || hardState.value.term < map.lastTerm)
@@ -88,7 +100,7 @@ export function planRepair(disk: Disk, directory: string): DetailedPlan {
     steps.push({ what: `rebuild the index at the end of ${name}`, cost: 'tidy' });
   if (survey.tornBytes > 0)
     steps.push({ what: `cut ${survey.tornBytes} bytes of a write that was never finished`, cost: 'tidy' });
-  const checkpoints = surveyCheckpoints(disk, directory, identity, map.lastIndex);
+  const checkpoints = surveyCheckpoints(disk, directory, identity, lastIndex);
   for (const name of checkpoints.bad) steps.push({ what: `put ${name} aside`, cost: 'tidy' });
   const cost = REPAIR_COSTS.findLast((kind) => steps.some((step) => step.cost === kind)) ?? 'tidy';
   const isAnew = cost !== 'tidy';
@@ -102,12 +114,17 @@ export function planRepair(disk: Disk, directory: string): DetailedPlan {
       missingState(map, checkpoints.newest) ??
       (isAnew ? missingName(disk, directory, survey, checkpoints.newest) : null),
     firstIndex: map.firstIndex,
-    lastIndex: map.lastIndex,
+    lastIndex,
     map,
     last,
     cuts: rot !== null,
-    term: Math.max(hardState?.value.term ?? NO_TERM, survey.lastTermSeen) as Term,
-    commitHint: Math.min(survey.watermark?.commitHint ?? NO_INDEX, map.lastIndex) as LogIndex,
+    salvaged,
+    term: Math.max(
+      hardState?.value.term ?? NO_TERM,
+      survey.lastTermSeen,
+      salvaged.at(-1)?.term ?? NO_TERM,
+    ) as Term,
+    commitHint: Math.min(survey.watermark?.commitHint ?? NO_INDEX, lastIndex) as LogIndex,
     lostFooters: survey.lostFooters,
     firstTouched: Math.min(survey.watermark?.segment ?? 0, last?.header.sequence ?? 0),
     badCheckpoints: checkpoints.bad,

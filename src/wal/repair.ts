@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { NO_MUTATIONS } from '../base/mutations.ts';
-import type { Disk } from '../base/ports/disk.ts';
+import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
 import type { Incarnation } from '../base/units.ts';
 import { copyFile } from './copy-file.ts';
@@ -16,6 +16,7 @@ import {
   type RepairCost,
   type RepairPlan,
 } from './repair-plan.ts';
+import { keepSalvaged } from './salvage.ts';
 import type { Segment } from './segment.ts';
 import { WatermarkFile } from './watermark.ts';
 
@@ -95,12 +96,12 @@ function copyTouched(disk: Disk, directory: string, plan: DetailedPlan, copies: 
  * not start. The watermark, which makes it whole again, last.
  */
 function comeBackAnew(disk: Disk, directory: string, plan: DetailedPlan, prng: Prng): Identity {
-  const { last, map, term, commitHint } = plan;
+  const { last, map, salvaged, term, commitHint } = plan;
   assert(last !== null, 'a log of which nothing is left was to be repaired');
   const identity = { ...plan.identity, incarnation: prng.safeInteger() as Incarnation };
   replaceIdentity(disk, directory, identity);
   remake(disk, join(directory, HARD_STATE_NAME), (file) => HardStateFile.format(file, identity, term));
-  if (plan.cuts) cut(disk, directory, last);
+  if (plan.cuts) cut(disk, directory, last, (file) => keepSalvaged(file, last, map, salvaged));
   remake(disk, join(directory, WATERMARK_NAME), (file) =>
     WatermarkFile.format(file, identity, watermarkOf(map, last, commitHint)),
   );
@@ -108,7 +109,7 @@ function comeBackAnew(disk: Disk, directory: string, plan: DetailedPlan, prng: P
   return identity;
 }
 
-function remake(disk: Disk, path: string, format: (file: ReturnType<Disk['openSync']>) => void): void {
+function remake(disk: Disk, path: string, format: (file: DiskFile) => void): void {
   if (disk.existsSync(path)) disk.unlinkSync(path);
   const file = disk.openSync(path, 'create');
   format(file);
@@ -116,8 +117,11 @@ function remake(disk: Disk, path: string, format: (file: ReturnType<Disk['openSy
   file.closeSync();
 }
 
-/** Removes every segment behind the last good block, the newest first, and writes zeros over the rest of its own. */
-function cut(disk: Disk, directory: string, last: Segment): void {
+/**
+ * Removes every segment behind the last good block, the newest first, keeps what can be kept of the block that follows, and
+ * writes zeros over the rest.
+ */
+function cut(disk: Disk, directory: string, last: Segment, keep: (file: DiskFile) => void): void {
   const later = disk
     .listSync(directory)
     .map(segmentSequence)
@@ -127,6 +131,7 @@ function cut(disk: Disk, directory: string, last: Segment): void {
     disk.syncDirectorySync(directory);
   }
   const file = disk.openSync(last.path, 'write');
+  keep(file);
   const zeros = new Uint8Array(ZERO_BYTES_MAX);
   for (let at = last.end; at < last.bytes; at += zeros.length)
     file.writevSync([zeros.subarray(0, last.bytes - at)], at);

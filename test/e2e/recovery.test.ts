@@ -100,6 +100,33 @@ function startOld(of: Cluster, id: string, directory: string): Command {
   return node;
 }
 
+test('the only copy there is, damaged: what is good of it is gone on with', async () => {
+  cluster = await Cluster.start(1);
+  const records = [
+    ...(await append(cluster, 1)),
+    ...(await append(cluster, 2)),
+    ...(await append(cluster, 3)),
+  ];
+  const { clusterId } = await cluster.converged();
+  await cluster.kill('n1');
+  const left = cluster.dataDirectory('n1');
+  const to = path.join(cluster.directory, 'new');
+  const words = ['cluster', 'force-recover', '--data', left, '--to', to, '--confirm', clusterId as string];
+  // It could simply be started.
+  expect((await run(words)).stderr).toContain('QUORUM_ANSWERS');
+  damage(left);
+  expect((await run(words)).stderr).toContain('LOG_DAMAGED');
+  expect((await run(['log', 'repair', left, '--yes-lose-committed-records'])).code).toBe(0);
+  expect(await run(words)).toMatchObject({ code: 0 });
+  const [address] = [...cluster.addresses.values()];
+  const alone = startAlone('n1', address as string, path.join(to, 'n1'));
+  await alone.untilPrinted((_, stderr) => stderr.includes('listening on'));
+  const { stdout } = await run(['read', '--endpoints', address as string]);
+  const kept = stdout.trimEnd().split('\n');
+  expect(kept.length).toBeGreaterThan(50);
+  expect(kept).toEqual(records.slice(0, kept.length));
+});
+
 describe('a cluster of which one disk is left', () => {
   /** n1 has the first 200 records; the others had a hundred more, and are gone. */
   async function lost(): Promise<{ cluster: Cluster; records: string[]; clusterId: string }> {

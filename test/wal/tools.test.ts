@@ -209,7 +209,9 @@ describe('a log that begins later', () => {
     const { firstBad, lastIndex } = verifyLog(bench.disk, DIRECTORY);
     expect(firstBad?.file).toBe(last);
     expect(lastIndex).toBeGreaterThan(250);
-    expect(planRepair(bench.disk, DIRECTORY)).toMatchObject({ cost: 'lose-records', lastIndex });
+    // Two entries of the damaged block come before the damage.
+    const plan = { cost: 'lose-records', lastIndex: lastIndex + 2 };
+    expect(planRepair(bench.disk, DIRECTORY)).toMatchObject(plan);
   });
 });
 

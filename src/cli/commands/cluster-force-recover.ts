@@ -3,6 +3,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { voterIds } from '../../base/configuration.ts';
 import { DiskError } from '../../base/ports/disk.ts';
+import { UNKNOWN_INCARNATION } from '../../base/units.ts';
 import { Prng } from '../../base/prng.ts';
 import { Client, type NodeAnswer } from '../../client/index.ts';
 import {
@@ -164,15 +165,19 @@ function checkOthers(
   directory: string,
 ): void {
   const voters = configuration === null ? [] : voterIds(configuration);
-  const up = voters.filter((id) => answers.some((answer) => answer.nodeId === id));
+  const self = configuration?.members.find((member) => member.id === identity.nodeId);
+  const named = self?.incarnation ?? UNKNOWN_INCARNATION;
+  const selfCounts =
+    report.hardStateTrusted && (named === UNKNOWN_INCARNATION || named === identity.incarnation);
+  const counting = answers.filter(({ status }) => status?.groups[0]?.eligible === true);
+  const up = voters.filter((id) => counting.some((answer) => answer.nodeId === id));
   const quorum = Math.floor(voters.length / 2) + 1;
-  if (up.length + 1 >= quorum) {
+  if (up.length + (selfCounts ? 1 : 0) >= quorum) {
+    const all = selfCounts && up.length < quorum ? [...up, identity.nodeId] : up;
     throw new CliError(
       'QUORUM_ANSWERS',
       ExitCode.refused,
-      up.length >= quorum
-        ? `${up.join(' and ')} answer: they are a majority of ${voters.join(', ')}`
-        : `${up.join(' and ')} with ${identity.nodeId} are a majority of ${voters.join(', ')}`,
+      `no force is needed: ${all.join(' and ')} ${all.length > 1 ? 'are' : 'is'} a majority of ${voters.join(', ')}`,
       { next: `start ${identity.nodeId} as it was, with --data ${directory}: nothing is lost` },
     );
   }

@@ -14,7 +14,7 @@ import { flag, text, type Call, type Command } from '../command.ts';
 import { datedBeside } from '../dated-beside.ts';
 import { ExitCode } from '../exit-code.ts';
 import { offline } from '../offline.ts';
-import { writeAnswer } from '../output.ts';
+import { say, writeAnswer } from '../output.ts';
 import { randomSeed } from '../random-seed.ts';
 
 /** What each cost is agreed to with; who agrees to the worst agrees to all. */
@@ -80,6 +80,12 @@ export const logRepair: Command = {
     });
     const isDone = allowed !== null && plan.steps.length > 0;
     await print(call, plan, isDone ? copies : null);
+    if (isDone && plan.cost !== 'tidy') {
+      say(
+        `${plan.identity.nodeId} counts again when a majority of the others has committed who it is now: start it`,
+      );
+      say('where there is no such majority: dledger cluster force-recover');
+    }
     if (plan.hopeless !== null) throw hopeless(plan.hopeless);
     if (plan.steps.length > 0 && !isDone)
       throw new CliError('REPAIR_NOT_AGREED', ExitCode.refused, 'nothing was changed', {
