@@ -1,5 +1,5 @@
 import { assert } from './assert.ts';
-import { crc32 } from './crc32.ts';
+import { crc32Between } from './crc32.ts';
 import { u32At, uint53At } from './little-endian.ts';
 import { readUint53, writeUint53 } from './uint53.ts';
 import type { GroupId, LogIndex, Term } from './units.ts';
@@ -140,7 +140,7 @@ export function sealEntries(drafts: readonly EntryDraft[], place: EntryPlace): E
     view.setUint8(offset + OFFSET.kind, draft.kind);
     view.setUint8(offset + OFFSET.version, draft.version);
     view.setUint32(offset + OFFSET.bodyChecksum, draft.bodyChecksum, true);
-    checksum = crc32(slab.subarray(offset, offset + OFFSET.headerChecksum), checksum);
+    checksum = crc32Between(slab, offset, offset + OFFSET.headerChecksum, checksum);
     view.setUint32(offset + OFFSET.headerChecksum, checksum, true);
     slab.set(draft.body, offset + ENTRY_HEADER_BYTES);
     entries.push({
@@ -220,7 +220,7 @@ export function parseEntryAt(
   }
   const checksum = view.getUint32(offset + OFFSET.headerChecksum, true);
   if (previousChecksum !== null) {
-    const computed = crc32(bytes.subarray(offset, offset + OFFSET.headerChecksum), previousChecksum);
+    const computed = crc32Between(bytes, offset, offset + OFFSET.headerChecksum, previousChecksum);
     if (computed !== checksum) {
       throw new EntryFormatError(
         'ENTRY_HEADER_CHECKSUM',
@@ -231,7 +231,7 @@ export function parseEntryAt(
   }
   const entryBytes = bytes.subarray(offset, offset + length);
   const bodyChecksum = view.getUint32(offset + OFFSET.bodyChecksum, true);
-  const computedBody = crc32(entryBytes.subarray(ENTRY_HEADER_BYTES));
+  const computedBody = crc32Between(entryBytes, ENTRY_HEADER_BYTES, length);
   if (computedBody !== bodyChecksum) {
     throw new EntryFormatError(
       'ENTRY_BODY_CHECKSUM',

@@ -82,8 +82,10 @@ export class FrontDoor {
 
   /** End of the turn: what is queued for clients leaves, and what came from them goes. */
   flush(): void {
-    for (const session of this.#dirtySessions) session.flush();
-    this.#dirtySessions.clear();
+    if (this.#dirtySessions.size > 0) {
+      for (const session of this.#dirtySessions) session.flush();
+      this.#dirtySessions.clear();
+    }
     this.#turnMemory.end(this.#parts.isUsedUp());
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { coalesceEntryBytes, ENTRY_HEADER_BYTES, type Entry } from '../base/entry.ts';
-import { crc32 } from '../base/crc32.ts';
+import { crc32Between } from '../base/crc32.ts';
 import { mark } from '../base/marks.ts';
 import type { Mutations } from '../base/mutations.ts';
 import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
@@ -264,7 +264,7 @@ function assertContinues(firstIndex: LogIndex, entries: readonly Entry[], previo
     first.index === firstIndex,
     () => `a block from index ${firstIndex} begins with entry ${first.index}`,
   );
-  const computed = crc32(first.bytes.subarray(0, ENTRY_HEADER_BYTES - 4), previousChecksum);
+  const computed = crc32Between(first.bytes, 0, ENTRY_HEADER_BYTES - 4, previousChecksum);
   assert(computed === first.checksum, () => `entry ${first.index} does not chain to the entry before it`);
 }
 

@@ -1,4 +1,4 @@
-import { crc32 } from '../base/crc32.ts';
+import { crc32, crc32Between } from '../base/crc32.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { GroupId, Incarnation, LogIndex, Term } from '../base/units.ts';
 import {
@@ -95,7 +95,7 @@ export function encodeBlockHeader(header: BlockHeader, seed: number): Uint8Array
   view.setUint32(BLOCK_HEADER.epoch, header.epoch, true);
   writeUint53(view, BLOCK_HEADER.firstIndex, header.firstIndex);
   view.setUint32(BLOCK_HEADER.entryCount, header.entryCount, true);
-  view.setUint32(BLOCK_HEADER.checksum, crc32(bytes.subarray(0, BLOCK_HEADER.checksum), seed), true);
+  view.setUint32(BLOCK_HEADER.checksum, crc32Between(bytes, 0, BLOCK_HEADER.checksum, seed), true);
   return bytes;
 }
 
@@ -104,7 +104,7 @@ export function decodeBlockHeader(bytes: Uint8Array, offset: number, seed: numbe
   if (offset + BLOCK_HEADER_BYTES > bytes.length) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_BYTES);
   if (view.getUint32(BLOCK_HEADER.magic, true) !== BLOCK_MAGIC) return null;
-  const computed = crc32(bytes.subarray(offset, offset + BLOCK_HEADER.checksum), seed);
+  const computed = crc32Between(bytes, offset, offset + BLOCK_HEADER.checksum, seed);
   if (view.getUint32(BLOCK_HEADER.checksum, true) !== computed) return null;
   return {
     length: view.getUint32(BLOCK_HEADER.length, true),

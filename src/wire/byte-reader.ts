@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { crc32 } from '../base/crc32.ts';
+import { crc32Between } from '../base/crc32.ts';
 import { u16At, u32At } from '../base/little-endian.ts';
 import { isNodeId, type LogIndex, type NodeId, type Term } from '../base/units.ts';
 import { LIMITS } from './limits.ts';
@@ -105,7 +105,7 @@ export class ByteReader {
 
   /** u32 that must be the checksum of everything read so far. */
   checksum(): void {
-    const computed = crc32(this.#bytes.subarray(0, this.#offset));
+    const computed = crc32Between(this.#bytes, 0, this.#offset);
     const checksum = this.u32('checksum');
     if (checksum !== computed) throw this.bad(`checksum ${checksum} of the fixed part, computed ${computed}`);
   }

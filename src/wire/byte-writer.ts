@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
-import { crc32 } from '../base/crc32.ts';
+import { crc32Between } from '../base/crc32.ts';
 import { UINT53_MAX } from '../base/uint53.ts';
 
 /** Writes the fields of a body, one after the other. What does not fit is a bug of the caller, not bad input. */
@@ -70,7 +70,7 @@ export class ByteWriter {
 
   /** u32 checksum of everything written so far. */
   checksum(): this {
-    return this.u32(crc32(this.#bytes.subarray(0, this.#offset)));
+    return this.u32(crc32Between(this.#bytes, 0, this.#offset));
   }
 
   finish(): Uint8Array {

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { crc32 } from '../base/crc32.ts';
+import { crc32, crc32Between } from '../base/crc32.ts';
 import { u16At, u32At } from '../base/little-endian.ts';
 import { mark } from '../base/marks.ts';
 import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
@@ -150,7 +150,7 @@ export class FrameParser {
       );
     }
     const checksum = u32At(bytes, at + FRAME_OFFSET.headerChecksum);
-    const computed = crc32(bytes.subarray(at, at + FRAME_OFFSET.headerChecksum));
+    const computed = crc32Between(bytes, at, at + FRAME_OFFSET.headerChecksum);
     if (checksum !== computed && !this.#mutations.ignoresFrameChecksums) {
       throw new WireError('BAD_HEADER_CHECKSUM', `header checksum ${checksum}, computed ${computed}`);
     }

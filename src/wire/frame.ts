@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
-import { crc32 } from '../base/crc32.ts';
+import { crc32, crc32Between } from '../base/crc32.ts';
 import { LIMITS } from './limits.ts';
 
 /**
@@ -190,5 +190,5 @@ function writeHeader(
   target.writeUInt32LE(requestId, FRAME_OFFSET.requestId);
   target.writeUInt32LE(bodyLength, FRAME_OFFSET.bodyLength);
   target.writeUInt32LE(bodyChecksum, FRAME_OFFSET.bodyChecksum);
-  target.writeUInt32LE(crc32(target.subarray(0, FRAME_OFFSET.headerChecksum)), FRAME_OFFSET.headerChecksum);
+  target.writeUInt32LE(crc32Between(target, 0, FRAME_OFFSET.headerChecksum), FRAME_OFFSET.headerChecksum);
 }
