@@ -20,6 +20,7 @@ import { LogReader } from './log-reader.ts';
 import { salvageable } from './salvage.ts';
 import { SegmentFiles } from './segment-files.ts';
 import type { Segment } from './segment.ts';
+import { readHead } from './snapshot-file.ts';
 import { walkLog } from './walk.ts';
 
 /**
@@ -80,55 +81,69 @@ export function planRepair(disk: Disk, directory: string): DetailedPlan {
   const { identity, map, last, rot } = survey;
   const salvaged = rot === null || last === null ? [] : salvageable(disk, last, map);
   const lastIndex = indexPlus(map.lastIndex, salvaged.length);
-  const steps: RepairStep[] = [];
   const hardState = peekHardState(disk, directory, identity);
-  if (rot !== null && last !== null) {
-    steps.push({
-      what: `cut the log behind index ${lastIndex}, for what follows is damaged: ${rot.what} (${rot.place.file}, byte ${rot.place.position})`,
-      cost: 'lose-records',
-    });
-  }
-  if (survey.watermark === null) {
-    const what = `take index ${lastIndex} for the end of the log, for the watermark that proves it is lost`;
-    steps.push({ what, cost: 'new-incarnation' });
-  }
-  if (hardState === null || hardState.voteLost || hardState.value.term < map.lastTerm)
-    steps.push({ what: 'give up the vote, which is lost or behind the log', cost: 'new-incarnation' });
-  else if (hardState.validSlots === 1)
-    steps.push({ what: 'write the damaged one of the two slots of hard-state again', cost: 'tidy' });
-  for (const name of survey.lostFooters)
-    steps.push({ what: `rebuild the index at the end of ${name}`, cost: 'tidy' });
-  if (survey.tornBytes > 0)
-    steps.push({ what: `cut ${survey.tornBytes} bytes of a write that was never finished`, cost: 'tidy' });
   const checkpoints = surveyCheckpoints(disk, directory, identity, lastIndex);
-  for (const name of checkpoints.bad) steps.push({ what: `put ${name} aside`, cost: 'tidy' });
+  const snapshot = waitingSnapshot(disk, directory, identity);
+  // A snapshot that waits takes the place of all this at the next start.
+  const steps = snapshot === 'good' ? [] : stepsOf(survey, hardState, checkpoints, lastIndex);
   const cost = REPAIR_COSTS.findLast((kind) => steps.some((step) => step.cost === kind)) ?? 'tidy';
-  const isAnew = cost !== 'tidy';
+  const hopelessLog =
+    (last === null ? `${rot?.message ?? 'there is no log'}: nothing is left of the log` : null) ??
+    missingState(map, checkpoints.newest) ??
+    (cost === 'tidy' ? null : missingName(disk, directory, survey, checkpoints.newest));
+  const lastTermKept = salvaged.at(-1)?.term ?? NO_TERM;
   return {
     identity,
     steps,
     cost,
-    hopeless:
-      waitingSnapshot(disk, directory) ??
-      (last === null ? `${rot?.message ?? 'there is no log'}: nothing is left of the log` : null) ??
-      missingState(map, checkpoints.newest) ??
-      (isAnew ? missingName(disk, directory, survey, checkpoints.newest) : null),
+    hopeless: {
+      none: hopelessLog,
+      good: null,
+      bad: `the file ${SNAPSHOT_NAME}, which is to take the place of this log, does not verify`,
+    }[snapshot],
     firstIndex: map.firstIndex,
     lastIndex,
     map,
     last,
     cuts: rot !== null,
     salvaged,
-    term: Math.max(
-      hardState?.value.term ?? NO_TERM,
-      survey.lastTermSeen,
-      salvaged.at(-1)?.term ?? NO_TERM,
-    ) as Term,
+    term: Math.max(hardState?.value.term ?? NO_TERM, survey.lastTermSeen, lastTermKept) as Term,
     commitHint: Math.min(survey.watermark?.commitHint ?? NO_INDEX, lastIndex) as LogIndex,
     lostFooters: survey.lostFooters,
     firstTouched: Math.min(survey.watermark?.segment ?? 0, last?.header.sequence ?? 0),
     badCheckpoints: checkpoints.bad,
   };
+}
+
+function stepsOf(
+  { map, last, rot, watermark, lostFooters, tornBytes }: Survey,
+  hardState: ReturnType<typeof peekHardState>,
+  checkpoints: CheckpointSurvey,
+  lastIndex: LogIndex,
+): RepairStep[] {
+  const steps: RepairStep[] = [];
+  const add = (cost: RepairCost, what: string): void => void steps.push({ what, cost });
+  if (rot !== null && last !== null) {
+    const { file, position } = rot.place;
+    add(
+      'lose-records',
+      `cut the log behind index ${lastIndex}, for what follows is damaged: ${rot.what} (${file}, byte ${position})`,
+    );
+  }
+  if (watermark === null) {
+    add(
+      'new-incarnation',
+      `take index ${lastIndex} for the end of the log, for the watermark that proves it is lost`,
+    );
+  }
+  if (hardState === null || hardState.voteLost || hardState.value.term < map.lastTerm)
+    add('new-incarnation', 'give up the vote, which is lost or behind the log');
+  else if (hardState.validSlots === 1)
+    add('tidy', 'write the damaged one of the two slots of hard-state again');
+  for (const name of lostFooters) add('tidy', `rebuild the index at the end of ${name}`);
+  if (tornBytes > 0) add('tidy', `cut ${tornBytes} bytes of a write that was never finished`);
+  for (const name of checkpoints.bad) add('tidy', `put ${name} aside`);
+  return steps;
 }
 
 interface Survey extends Pick<DetailedPlan, 'identity' | 'map' | 'last' | 'lostFooters'> {
@@ -200,9 +215,15 @@ function surveyCheckpoints(
   return { bad, newest };
 }
 
-function waitingSnapshot(disk: Disk, directory: string): string | null {
-  if (!disk.existsSync(join(directory, SNAPSHOT_NAME))) return null;
-  return `the file ${SNAPSHOT_NAME} waits to take the place of this log: the next start puts it there`;
+function waitingSnapshot(disk: Disk, directory: string, { group }: Identity): 'none' | 'good' | 'bad' {
+  const path = join(directory, SNAPSHOT_NAME);
+  if (!disk.existsSync(path)) return 'none';
+  const file = disk.openSync(path, 'read');
+  try {
+    return readHead(file, group) === null ? 'bad' : 'good';
+  } finally {
+    file.closeSync();
+  }
 }
 
 function missingState({ base, firstIndex }: LogMap, newest: CheckpointSurvey['newest']): string | null {

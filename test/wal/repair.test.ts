@@ -209,6 +209,39 @@ describe('a repair', () => {
     expect(() => repair(bench, 'tidy')).toThrow(expect.objectContaining({ code: 'ELOCKED' }));
   });
 
+  test('leaves a log alone whose place a snapshot is about to take, unless that is damaged', () => {
+    const bench = filled();
+    const store = new CheckpointStore({
+      disk: bench.disk,
+      clock: bench.clock,
+      directory: DIRECTORY,
+      group: FIRST_GROUP,
+    });
+    const header = {
+      index: index(500),
+      term: term(3),
+      checksum: 7,
+      configurationIndex: index(1),
+      configuration: new Uint8Array(30),
+      stateDigest: 0,
+      timeMs: 0,
+    };
+    store.write(header, [new Uint8Array(100)], (error) => expect(error).toBeNull());
+    bench.settle();
+    bench.disk.renameSync(`${DIRECTORY}/checkpoint-0000000000000500`, `${DIRECTORY}/snapshot`);
+    bench.flip(bench.segmentPath(2), 20_000);
+    expect(planRepair(bench.disk, DIRECTORY)).toMatchObject({ steps: [], hopeless: null });
+    expect(refusal(bench, 'lose-records')).toBe('repaired');
+    expect(bench.open().firstIndex).toBe(501);
+    bench.close();
+    const other = filled();
+    other.put(`${DIRECTORY}/hard-state`, 0, new Uint8Array(1));
+    const file = other.disk.openSync(`${DIRECTORY}/snapshot`, 'create');
+    file.writevSync([new Uint8Array(600)], 0);
+    file.closeSync();
+    expect(refusal(other, 'lose-records')).toBe('REPAIR_HOPELESS');
+  });
+
   test('may be interrupted anywhere: then the node does not start as who it was with less than it had', () => {
     let at = 0;
     for (let ended = false; !ended; at += 1) {
