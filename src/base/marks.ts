@@ -132,6 +132,7 @@ export const MARKS = {
   'node.half-frame-dropped': 'a connection ended in the middle of a frame',
   'node.handshake-overdue': 'a connection was closed because no greeting came',
   'node.log-trim-proposed': 'a leader proposed that the log begin later',
+  'node.log-trimmed-for-room': 'a leader proposed it because a disk was too full',
   'node.snapshot-resumed': 'a snapshot went on where it had been cut off',
   'node.snapshot-abandoned': 'a snapshot was not wanted any more while it was sent',
   'node.snapshot-piece-dropped': 'a piece of a snapshot came that does not continue what is there',

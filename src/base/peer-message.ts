@@ -134,6 +134,8 @@ export interface HeartbeatResponse extends Envelope {
   readonly matchIndex: LogIndex;
   /** How long syncs take at the sender lately, in whole milliseconds; 0 where they take none to speak of. */
   readonly syncMs: number;
+  /** So much more than it should hold is on the sender's disk: it asks for a log that begins later. */
+  readonly surplusBytes: number;
 }
 
 /** A disk without room is the slowest of all: what it should write takes for ever. */

@@ -58,6 +58,13 @@ export const NODE_FLAGS: readonly Flag[] = [
     inConfig: true,
   },
   {
+    name: 'retention-disk',
+    type: 'string',
+    describe: 'drop the oldest segments where a larger share of the disk is in use: 0.85 is 85 %; or none',
+    default: String(NODE_DEFAULTS.retentionDiskShare ?? NONE),
+    inConfig: true,
+  },
+  {
     name: 'snapshot-mib-per-s',
     type: 'number',
     describe: `how fast a snapshot is sent to a node that needs one, in MiB a second, up to ${MIB_MAX}`,
@@ -131,6 +138,7 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     cacheBytesMax: mebibytes(call, 'cache-mib'),
     retentionMs: retentionMs(call),
     retentionBytes: retentionBytes(call),
+    retentionDiskShare: retentionDiskShare(call),
     snapshotBytesPerSecondMax: mebibytes(call, 'snapshot-mib-per-s'),
     durability: flag(call, 'unsafe-no-sync') ? 'unsafe-no-sync' : 'quorum-sync',
     allowFaults: flag(call, 'allow-faults'),
@@ -152,6 +160,14 @@ function retentionBytes(call: Call): number | null {
   const bytes = Math.ceil(Number(size) * MIB);
   if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
   throw usageError(`--retention-size ${size} is no number of MiB`, 'give a number above 0, or none');
+}
+
+function retentionDiskShare(call: Call): number | null {
+  const share = text(call, 'retention-disk') ?? NONE;
+  if (share === NONE) return null;
+  const value = Number(share);
+  if (value > 0 && value <= 1) return value;
+  throw usageError(`--retention-disk ${share} is no share of a disk`, 'give a number like 0.85, or none');
 }
 
 function mebibytes(call: Call, name: string): number {

@@ -8,6 +8,8 @@ import type { RaftCore } from '../raft/index.ts';
 import type { CheckpointStore, Wal } from '../wal/index.ts';
 import type { Announce } from './announcement.ts';
 import type { AppendPath } from './append-path.ts';
+import type { Space } from './disk-space.ts';
+import { DiskSurplus } from './disk-surplus.ts';
 
 export interface LogRetentionParts {
   readonly core: RaftCore;
@@ -21,6 +23,9 @@ export interface LogRetentionParts {
   readonly ageMsMax: number | null;
   /** Segments go when all of them have more bytes together. Null: never for that reason. */
   readonly bytesMax: number | null;
+  /** The oldest segments go where more of the file system is in use. Null: never for that reason. */
+  readonly diskShareMax: number | null;
+  readonly space: () => Space | null;
   readonly enter: () => void;
   /** Raises the first offsets of queues that would lose records with the log up to this index. */
   readonly raiseFirstOffsets: (index: LogIndex, done: () => void) => void;
@@ -33,6 +38,10 @@ export interface LogRetentionParts {
 
 const CHECK_MS = 1000;
 const DEADLINE_MS = 10_000;
+/** Between proposals for want of room: what the last one gave back is to be known everywhere. */
+const ROOM_PAUSE_MS = 5000;
+/** Followers that are up to the log are waited for, but not longer. */
+const HOLD_MS = 60_000;
 
 /**
  * Keeps the log from growing for ever. The leader looks at its segments and proposes where the log is to begin; what is
@@ -46,11 +55,21 @@ export class LogRetention {
   #isProving = false;
   /** Does not verify, which was said. */
   #unproven: LogIndex | null = null;
+  readonly #surplus: DiskSurplus;
+  #nextForRoomMs = 0;
+  /** Since when followers keep segments from going. */
+  #heldSinceMs: number | null = null;
   /** Stored time of the last entry of the oldest segment, by its index. */
   #lastTime: { readonly index: LogIndex; readonly timeMs: number } | null = null;
 
   constructor(parts: LogRetentionParts) {
     this.#parts = parts;
+    this.#surplus = new DiskSurplus({
+      clock: parts.clock,
+      shareMax: parts.diskShareMax,
+      space: parts.space,
+      bytesToGo: () => this.#bytesToGo,
+    });
     this.#arm();
   }
 
@@ -90,6 +109,7 @@ export class LogRetention {
     checkpoints.dropBefore(base);
     if (firstIndex === before) return;
     core.trimmed(firstIndex);
+    this.#surplus.removed();
     const text = `removed entries ${before} to ${firstIndex - 1}: the log begins at ${firstIndex}`;
     event('info', 'log-trimmed', text, { firstIndex });
   }
@@ -102,37 +122,63 @@ export class LogRetention {
   }
 
   #arm(): void {
-    if (this.#isStopped || (this.#parts.ageMsMax === null && this.#parts.bytesMax === null)) return;
+    if (this.#isStopped) return;
     this.#timer = this.#parts.clock.setTimer(CHECK_MS, () => {
       const { core, appends, enter } = this.#parts;
       enter();
       if (this.#isStopped) return;
+      core.diskSurplus(this.#surplus.bytes);
       if (core.role !== 'leader' || !appends.knowsItsPredecessors()) this.#arm();
-      else this.#findLast((index) => this.#propose(index));
+      else this.#findLast((index) => this.#propose(this.#heldBack(index)));
     });
   }
 
   /** The last index that is to go, of whole segments; null if nothing is. */
   #findLast(done: (index: LogIndex | null) => void): void {
-    const { machine, wal, bytesMax } = this.#parts;
-    let bytesLeft = wal.stats().segmentBytes;
+    const { core, machine, wal, bytesMax } = this.#parts;
+    const limit = Math.min(machine.appliedIndex, core.durableIndex);
+    const sealed = wal
+      .sealedSegments()
+      .filter(({ lastIndex }) => lastIndex >= machine.logStart && lastIndex <= limit);
+    const held = sealed.reduce((sum, { bytes }) => sum + bytes, 0);
+    const forSize = bytesMax === null ? 0 : wal.stats().segmentBytes - this.#bytesToGo - bytesMax;
+    const goal = Math.max(forSize, this.#bytesForRoom(held));
     let last: LogIndex | null = null;
-    const limit = this.#limit;
-    const sealed = wal.sealedSegments();
+    let bytesGone = 0;
     for (const { lastIndex, bytes } of sealed) {
-      const isGone = lastIndex < machine.logStart;
-      const isSurplus = bytesMax !== null && bytesLeft > bytesMax && lastIndex <= limit;
-      if (!isGone && !isSurplus) break;
-      if (!isGone) last = lastIndex;
-      bytesLeft -= bytes;
+      if (bytesGone >= goal) break;
+      last = lastIndex;
+      bytesGone += bytes;
     }
-    const from = last ?? machine.logStart - 1;
-    const next = sealed.filter(({ lastIndex }) => lastIndex > from && lastIndex <= limit);
+    const from = last ?? 0;
+    const next = sealed.filter(({ lastIndex }) => lastIndex > from);
     this.#findOld(
       next.map(({ lastIndex }) => lastIndex),
       last,
       done,
     );
+  }
+
+  /** Of segments that nobody is served from any more, and that are still there. */
+  get #bytesToGo(): number {
+    const { machine, wal } = this.#parts;
+    const gone = wal.sealedSegments().filter(({ lastIndex }) => lastIndex < machine.logStart);
+    return gone.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /**
+   * What has to go so that no disk is too full. Nothing, where the whole log would not be enough: then something else fills
+   * the disk, and what is kept would be lost for nothing.
+   */
+  #bytesForRoom(held: number): number {
+    const { core, clock } = this.#parts;
+    const bytes = core.surplusBytes;
+    if (bytes === 0 || bytes > held || clock.monotonicMs() < this.#nextForRoomMs) return 0;
+    this.#nextForRoomMs = clock.monotonicMs() + ROOM_PAUSE_MS;
+    mark('node.log-trimmed-for-room');
+    const text = `a disk is too full by ${bytes} bytes: the oldest segments go`;
+    this.#parts.event('warn', 'log-trimmed-for-room', text, { bytes });
+    return bytes;
   }
 
   /** Goes on from `last` with segments whose entries are all too old. */
@@ -166,13 +212,20 @@ export class LogRetention {
     });
   }
 
-  /** Behind this nothing goes: not what followers that get the log are about to be sent. */
-  get #limit(): number {
-    const { core, machine } = this.#parts;
-    let limit = Math.min(machine.appliedIndex, core.durableIndex);
+  /** Not what followers that get the log are about to be sent; they would need a snapshot. One that stays behind is not waited for. */
+  #heldBack(index: LogIndex | null): LogIndex | null {
+    const { core, wal, clock } = this.#parts;
+    let matched = Number.POSITIVE_INFINITY;
     for (const { state, recentlyActive, matchIndex } of core.status().progress)
-      if (state === 'replicate' && recentlyActive) limit = Math.min(limit, matchIndex);
-    return limit;
+      if (state === 'replicate' && recentlyActive) matched = Math.min(matched, matchIndex);
+    if (index === null || index <= matched) {
+      this.#heldSinceMs = null;
+      return index;
+    }
+    this.#heldSinceMs ??= clock.monotonicMs();
+    if (clock.monotonicMs() - this.#heldSinceMs > HOLD_MS) return index;
+    const free = wal.sealedSegments().findLast(({ lastIndex }) => lastIndex <= matched);
+    return free !== undefined && free.lastIndex >= this.#parts.machine.logStart ? free.lastIndex : null;
   }
 
   #propose(index: LogIndex | null): void {

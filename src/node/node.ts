@@ -265,6 +265,8 @@ export class Node implements DledgerNode {
       appends: this.#appends,
       ageMsMax: options.retentionMs,
       bytesMax: options.retentionBytes,
+      diskShareMax: options.retentionDiskShare,
+      space: () => this.#space.space,
       raiseFirstOffsets: (index, done) => this.#topics.raiseFirstOffsets(index, done),
       oldestIndexSent: () => this.#snapshots.oldestIndexSent,
       prove: (index, done) => this.#storage.proveCheckpoint(index, done),

@@ -41,6 +41,8 @@ export interface NodeOptions {
   readonly retentionMs: number | null;
   /** Segments go, the oldest first, when all together have more bytes. Default null: never for that. */
   readonly retentionBytes: number | null;
+  /** The oldest segments go where more of the file system is in use, if that helps. Default 0.85; null: never for that. */
+  readonly retentionDiskShare: number | null;
   /** A snapshot for a follower is sent no faster. Default 64 MiB a second. */
   readonly snapshotBytesPerSecondMax: number;
   /** Most connections from clients. Default 1,024; peers have places of their own. */
@@ -73,6 +75,7 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   checkpointEveryBytes: 64 * 1024 * 1024,
   retentionMs: 72 * 3_600_000,
   retentionBytes: null,
+  retentionDiskShare: 0.85,
   snapshotBytesPerSecondMax: 64 * 1024 * 1024,
   clientConnectionsMax: 1024,
   durability: 'quorum-sync',
@@ -150,6 +153,9 @@ export function checkOptions(options: NodeOptions): void {
     if (value !== null && (!Number.isInteger(value) || value <= 0))
       refuse(`${key} is ${value}`, 'give a positive integer, or null');
   }
+  const { retentionDiskShare } = options;
+  if (retentionDiskShare !== null && !(retentionDiskShare > 0 && retentionDiskShare <= 1))
+    refuse(`retentionDiskShare is ${retentionDiskShare}`, 'give a share above 0, up to 1, or null');
   if (options.batchBytesMax > LIMITS.batchBytesMax || options.batchBytesMax <= batchBytes(1, 0)) {
     refuse(
       `batchBytesMax is ${options.batchBytesMax}`,

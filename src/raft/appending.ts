@@ -65,6 +65,7 @@ export class Appending {
       round: message.round,
       matchIndex: (current ? this.#ackable : 0) as LogIndex,
       syncMs: this.#state.syncMs,
+      surplusBytes: this.#state.surplusBytes,
     });
   }
 

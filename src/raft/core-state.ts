@@ -111,6 +111,9 @@ export class CoreState {
   /** How long syncs take here lately, in milliseconds; 0 where they take none to speak of. */
   syncMs = 0;
 
+  /** By so much the disk here is fuller than it should be. */
+  surplusBytes = 0;
+
   /** Entries wait for room on the disk, and nobody knows for how long. */
   logWaits = false;
 

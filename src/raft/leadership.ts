@@ -62,6 +62,15 @@ export class Leadership {
     return membership.voters.filter(hasRoom).length >= membership.quorum;
   }
 
+  /** Of the disk that is most too full, here or at a follower that was heard of lately. */
+  get surplusBytes(): number {
+    const ticksMax = this.#state.options.electionTimeoutTicksMax;
+    let most = this.#state.surplusBytes;
+    for (const peer of this.#replication.peers)
+      if (peer.isActive(ticksMax)) most = Math.max(most, peer.surplusBytes);
+    return most;
+  }
+
   /** An entry of its own term is committed: it knows how far the log is, and may serve. */
   get termStartCommitted(): boolean {
     return this.#state.log.commitIndex >= this.#termStartIndex;
@@ -151,6 +160,7 @@ export class Leadership {
     if (peer === null || message.round > this.#round) return;
     peer.heard();
     peer.syncMs = message.syncMs;
+    peer.surplusBytes = message.surplusBytes;
     if (message.matchIndex > peer.matchIndex) this.#acknowledged(peer, message.matchIndex);
     peer.heardHeartbeat(message.round, message.matchIndex);
     this.#confirmReads();

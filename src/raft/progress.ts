@@ -40,6 +40,8 @@ export class Progress {
   controlUp = true;
   /** How long its syncs take lately, as it says. */
   syncMs = 0;
+  /** By so much its disk is fuller than it should be, as it says. */
+  surplusBytes = 0;
   #heardOnce = false;
   #snapshotOffset = 0;
   #matchAtHeartbeat = 0;

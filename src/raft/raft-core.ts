@@ -203,6 +203,16 @@ export class RaftCore {
     this.#state.logWaits = isWaiting;
   }
 
+  /** By how much the disk here is fuller than it should be; 0 if it is not. A follower tells the leader. */
+  diskSurplus(bytes: number): void {
+    this.#state.surplusBytes = bytes;
+  }
+
+  /** At a leader: by how much the fullest disk is fuller than it should be, of its own and those of followers that it hears. */
+  get surplusBytes(): number {
+    return this.#state.leadership?.surplusBytes ?? 0;
+  }
+
   /** At a leader: whether there is room on the disks of a majority, as far as it was told. What others commit needs it. */
   get majorityHasRoom(): boolean {
     return this.#state.leadership?.majorityHasRoom ?? true;

@@ -101,6 +101,7 @@ export class SimulatedCluster {
           checkpointEveryBytes: 128 * 1024,
           // Clocks jump in some worlds; where logs are trimmed, the world says so.
           retentionMs: null,
+          retentionDiskShare: null,
           ...this.#options.node,
           id,
           peers: this.ids.map((peer) => ({ id: peer, address: `${peer}:${NODE_PORT}` })),

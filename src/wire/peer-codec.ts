@@ -290,11 +290,16 @@ function decodeHeartbeat(body: Uint8Array): AddressedMessage {
   return { group, message: { type: 'Heartbeat', from, to, term, commitIndex, round } };
 }
 
-// HeartbeatResponse: envelope, u64 round, u64 matchIndex, u32 syncMs.
+// HeartbeatResponse: envelope, u64 round, u64 matchIndex, u32 syncMs, u64 surplusBytes.
 
 function encodeHeartbeatResponse(message: HeartbeatResponse, group: GroupId): Uint8Array[] {
-  const { round, matchIndex, syncMs } = message;
-  const body = writeEnvelope(20, message, group).uint53(round).uint53(matchIndex).u32(syncMs).finish();
+  const { round, matchIndex, syncMs, surplusBytes } = message;
+  const body = writeEnvelope(28, message, group)
+    .uint53(round)
+    .uint53(matchIndex)
+    .u32(syncMs)
+    .uint53(surplusBytes)
+    .finish();
   return encodeFrame(FrameKind.HEARTBEAT_RESPONSE, 0, [body]);
 }
 
@@ -304,8 +309,12 @@ function decodeHeartbeatResponse(body: Uint8Array): AddressedMessage {
   const round = reader.uint53('round');
   const matchIndex = reader.logIndex('matchIndex');
   const syncMs = reader.u32('syncMs');
+  const surplusBytes = reader.uint53('surplusBytes');
   reader.end();
-  return { group, message: { type: 'HeartbeatResponse', from, to, term, round, matchIndex, syncMs } };
+  return {
+    group,
+    message: { type: 'HeartbeatResponse', from, to, term, round, matchIndex, syncMs, surplusBytes },
+  };
 }
 
 // InstallSnapshot: envelope, snapshot, u64 offset, u32 dataBytes, data; summed by the frame.

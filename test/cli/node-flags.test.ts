@@ -53,6 +53,8 @@ describe('the options of a node', () => {
       '2h',
       '--retention-size',
       '512',
+      '--retention-disk',
+      '0.5',
     ];
     expect(await options(...NODE, ...said, '--unsafe-no-sync')).toMatchObject({
       listen: { host: '0.0.0.0', port: 9 },
@@ -63,6 +65,7 @@ describe('the options of a node', () => {
       snapshotBytesPerSecondMax: 2 * 1024 * 1024,
       retentionMs: 7_200_000,
       retentionBytes: 512 * 1024 * 1024,
+      retentionDiskShare: 0.5,
       durability: 'unsafe-no-sync',
     });
   });
@@ -89,6 +92,7 @@ describe('the options of a node', () => {
     [[...NODE, '--cache-mib', '-1'], '--cache-mib -1'],
     [[...NODE, '--retention-age', '3 days'], '--retention-age 3 days'],
     [[...NODE, '--retention-size', '0'], '--retention-size 0'],
+    [[...NODE, '--retention-disk', '85'], '--retention-disk 85'],
   ])('are refused by name: %j', async (words, named) => {
     expect(await refusal(...words)).toContain(named);
   });

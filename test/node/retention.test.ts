@@ -196,3 +196,51 @@ describe('a log of limited age', () => {
     expect(new Set(logStarts(cluster))).toEqual(new Set([1]));
   });
 });
+
+describe('a log on disks that are to have room left', () => {
+  /** The simulated disks have a GiB. */
+  const ROOM: Partial<NodeOptions> = { ...SMALL, retentionBytes: null, retentionDiskShare: 1 / 1024 };
+
+  test('lets go of what is oldest when its disk is too full, and of no more', () => {
+    const { cluster, driver, leader } = start(ROOM);
+    write(driver, leader, 600);
+    cluster.clock.advanceBy(20_000);
+    expect(new Set(logStarts(cluster))).toEqual(new Set([1]));
+    for (let round = 0; round < 4; round += 1) {
+      write(driver, leader, 600);
+      cluster.clock.advanceBy(20_000);
+      const used = cluster.ids.map((id) => usedKiB(cluster, id));
+      expect(Math.max(...used)).toBeLessThan(1024 + 2 * 64);
+      expect(Math.min(...used)).toBeGreaterThan(1024 - 4 * 64);
+      expect(new Set(logStarts(cluster)).size).toBe(1);
+    }
+    expect(cluster.events(leader).map(({ code }) => code)).toContain('log-trimmed-for-room');
+  });
+
+  test('lets go of it when a follower asks for room', () => {
+    const { cluster, driver, leader } = start({ ...ROOM, retentionDiskShare: null });
+    const short = cluster.followers()[0] as string;
+    cluster.kill(short);
+    cluster.start(short, { retentionDiskShare: 1 / 1024 });
+    write(driver, leader, 2400);
+    cluster.clock.advanceBy(20_000);
+    expect(usedKiB(cluster, short)).toBeLessThan(1024 + 2 * 64);
+    expect(new Set(logStarts(cluster)).size).toBe(1);
+    expect(logStarts(cluster)[0]).toBeGreaterThan(1);
+  });
+
+  test('keeps all of it where something else fills the disk', () => {
+    const { cluster, driver, leader } = start(ROOM);
+    const file = cluster.disk(leader).openSync('/other', 'create');
+    file.writevSync([new Uint8Array(8 * 1024 * 1024)], 0);
+    file.closeSync();
+    write(driver, leader, 1500);
+    cluster.clock.advanceBy(20_000);
+    expect(new Set(logStarts(cluster))).toEqual(new Set([1]));
+  });
+});
+
+function usedKiB(cluster: SimulatedCluster, id: string): number {
+  const { freeBytes, totalBytes } = cluster.disk(id).spaceSync('/data');
+  return (totalBytes - freeBytes) / 1024;
+}

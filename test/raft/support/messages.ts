@@ -145,6 +145,7 @@ export function heartbeatResponse(
     round,
     matchIndex: logIndex(matchIndex),
     syncMs,
+    surplusBytes: 0,
   };
 }
 

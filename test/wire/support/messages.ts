@@ -155,6 +155,7 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     round: uint53,
     matchIndex: index,
     syncMs: uint32,
+    surplusBytes: uint53,
   }),
   fc
     .record({
