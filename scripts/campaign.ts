@@ -12,6 +12,7 @@ import { Client, connect } from '../src/client/index.ts';
  *     npm run campaign -- real-bit-flips [--flips 20] [--seed 1]     the same on real processes under load
  *     npm run campaign -- power-cuts [--rounds 60] [--seed 1] [--unsafe]     real nodes on loop images of ext4 lose power: one, the leader, all
  *     npm run campaign -- crash-states [--states 1000000] [--seed 1]     a log is opened from so many different states of a crashed disk
+ *     npm run campaign -- retention [--minutes 60]   ten times what is kept of a log goes through it: disk, memory and recovery stay flat
  *     npm run campaign -- redis-sink [--seconds 90] [--seed 1]   sinks, Redis and leaders die: the stream is the log
  */
 const { values, positionals } = parseArgs({
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
     unsafe: { type: 'boolean', default: false },
     states: { type: 'string', default: '1000000' },
     seconds: { type: 'string', default: '90' },
+    minutes: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
   },
 });
@@ -54,6 +56,7 @@ const campaigns: Record<string, () => Promise<boolean>> = {
       Number(values.states),
       Number(values.seed),
     ),
+  retention: async () => (await import('./campaigns/retention.ts')).retention(Number(values.minutes)),
   'redis-sink': async () =>
     (await import('./campaigns/redis-sink.ts')).redisSink(Number(values.seconds), Number(values.seed)),
 };
