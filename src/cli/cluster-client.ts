@@ -150,12 +150,12 @@ function why(status: ClusterStatus): CliError | null {
   );
 }
 
-/** The error to show where nobody at all answers; null where somebody does. */
-export function noneAnswers(status: ClusterStatus): CliError | null {
+/** The error to show where nobody at all answers; null where somebody does. @param flag that named the nodes. */
+export function noneAnswers(status: ClusterStatus, flag: string = 'endpoints'): CliError | null {
   if (status.nodes.some((node) => node.status !== null)) return null;
   return new CliError('UNREACHABLE', ExitCode.unreachable, 'no node answers', {
     tried: triedOf(status),
-    next: 'check that the nodes run, and that --endpoints names them',
+    next: `check that the nodes run, and that --${flag} names them`,
     retryable: true,
   });
 }

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { RealClock } from '../platform/real-clock.ts';
 import type { Drill } from './drill.ts';
+import { prepareDirectory } from './drill-directory.ts';
 import { DrillRun, type DrillProgress } from './drill-run.ts';
 import { buildJournal } from './journal-builder.ts';
 import { JOURNAL_NAME } from './journal-file.ts';
@@ -22,21 +23,18 @@ export interface RunDrillOptions {
 }
 
 const SEED_BOUND = 2 ** 31;
-const NODES_NAME = 'nodes';
 
 /**
  * Runs a drill to its end: load, steps, everything mended, judged. Nothing that a cluster or a script does makes it throw;
- * it throws where this machine does not let it begin (no directory, no ports). The data of nodes that are the drill's own
- * stays only where the verdict is not `pass`.
+ * it throws where this machine does not let it begin (DrillDirectoryError, no ports). The data of nodes that are the
+ * drill's own stays only where the verdict is not `pass`.
  */
 export async function runDrill(drill: Drill, options: RunDrillOptions): Promise<Journal> {
   const clock = new RealClock();
   const startedAtMs = clock.unixMs();
   const seed = options.seed ?? drill.seed ?? startedAtMs % SEED_BOUND;
   const directory = path.resolve(options.directory);
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const nodesDirectory = path.join(directory, NODES_NAME);
-  fs.rmSync(nodesDirectory, { recursive: true, force: true });
+  const nodesDirectory = prepareDirectory(directory);
   const abort = new AbortController();
   const onAbort = (): void => abort.abort('it was interrupted');
   options.signal?.addEventListener('abort', onAbort, { once: true });

@@ -37,7 +37,14 @@ export function parseDrill(text: string, file: string): Drill {
   };
   const syntax = document.errors[0];
   if (syntax !== undefined) refuse(syntax.pos[0], syntax.message);
-  const parsed = DRILL.safeParse(document.toJS());
+  let content: unknown;
+  try {
+    content = document.toJS();
+  } catch (error) {
+    // Aliases of aliases may stand for more than a machine holds.
+    refuse(undefined, (error as Error).message);
+  }
+  const parsed = DRILL.safeParse(content);
   if (parsed.success) return parsed.data;
   const issue = deepest(parsed.error.issues);
   const where = issue.path.join('.');

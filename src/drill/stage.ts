@@ -3,6 +3,7 @@ import type { Clock } from '../base/ports/clock.ts';
 import { Prng } from '../base/prng.ts';
 import { Client, NodeAdmin, type ClusterStatus, type GroupStatus } from '../client/index.ts';
 import { ClusterView } from './cluster-view.ts';
+import { HISTORY_NAME } from './drill-directory.ts';
 import type { Drill } from './drill.ts';
 import { FaultDesk } from './faults.ts';
 import { Fleet } from './fleet.ts';
@@ -82,7 +83,7 @@ export class Stage {
       order: async (node, order) => new NodeAdmin(this.addressOf(node)).fault(order),
       owner: `drill ${drill.name}`,
     });
-    this.recorder = new Recorder(path.join(directory, 'history.ndjson'), `drill ${drill.name}, seed ${seed}`);
+    this.recorder = new Recorder(path.join(directory, HISTORY_NAME), `drill ${drill.name}, seed ${seed}`);
     this.workload = new Workload(
       planOf(drill, this.#tag),
       endpoints,

@@ -86,6 +86,15 @@ describe('a script', () => {
     expect(error.message).toContain(message);
     expect(error).toMatchObject({ file: 'x.yaml', line, column, hint });
   });
+
+  test('that stands for more than any machine holds is refused', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const levels = names.map((name, at) => {
+      const inner = at === 0 ? 'x' : `*${names[at - 1]}`;
+      return `${name}: &${name} [${Array.from({ length: 9 }, () => inner).join(', ')}]`;
+    });
+    expect(refusal(`${levels.join('\n')}\n${SCRIPT}`).message).toContain('Excessive alias count');
+  });
 });
 
 function refusal(text: string): DrillScriptError {

@@ -216,3 +216,13 @@ test('wrong behaviour that does not exist, and one that does', async () => {
   await client.close();
   expect(nodes[0]?.status?.unsafe).toEqual(['skipsLogSync']);
 });
+
+test('a drill against nobody, or into what is no directory', async () => {
+  const [port] = await freePorts(1);
+  const nobody = await run(['drill', 'run', 'leader-kill', '--target', `127.0.0.1:${port}`, '--yes']);
+  expect(nobody).toMatchObject({ code: 3, stdout: '' });
+  expect(nobody.stderr).toContain('--target');
+  const nowhere = await run(['drill', 'run', 'leader-kill', '--out', '/dev/null']);
+  expect(nowhere).toMatchObject({ code: 2, stdout: '' });
+  expect(nowhere.stderr).toContain('cannot use /dev/null');
+});

@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Client } from '../../client/index.ts';
 import type { Drill } from '../../drill/drill.ts';
 import type { DrillProgress } from '../../drill/drill-run.ts';
+import { DrillDirectoryError } from '../../drill/drill-directory.ts';
 import { JOURNAL_NAME, parseJournal } from '../../drill/journal-file.ts';
 import type { Journal } from '../../drill/journal.ts';
 import { compareRows } from '../../drill/reports/compare.ts';
@@ -11,6 +13,7 @@ import { junitReport } from '../../drill/reports/junit.ts';
 import { terminalReport } from '../../drill/reports/terminal.ts';
 import { runDrill } from '../../drill/run-drill.ts';
 import { CliError, usageError } from '../cli-error.ts';
+import { noneAnswers } from '../cluster-client.ts';
 import { flag, number, text, type Call, type Command, type Flag, type Positional } from '../command.ts';
 import { glyphsFor } from '../console/theme.ts';
 import {
@@ -26,6 +29,8 @@ import { printable } from '../printable.ts';
 
 /** What a new script begins as. */
 const TEMPLATE = 'leader-kill';
+
+const REACH_TIMEOUT_MS = 5000;
 
 const SCRIPT: Positional = {
   name: 'drill',
@@ -99,6 +104,9 @@ export const drillRun: Command = {
     const name = call.positionals.get('drill') ?? '';
     const drill = readDrill(name);
     const target = text(call, 'target');
+    const seed = number(call, 'seed');
+    if (seed !== null && (!Number.isSafeInteger(seed) || seed < 0))
+      throw usageError(`--seed ${seed} is not an integer in 0..2^53-1`);
     if (flag(call, 'dry-run')) {
       await showPlan(call, drill);
       return ExitCode.ok;
@@ -113,8 +121,9 @@ export const drillRun: Command = {
         },
       );
     }
+    const endpoints = target === null ? null : await reachable(target);
     const directory = path.resolve(text(call, 'out') ?? freshDrillDirectory(drill.name, call.now()));
-    const journal = await run(drill, directory, target, number(call, 'seed'));
+    const journal = await run(drill, directory, endpoints, seed);
     await report(call, journal);
     say(`journal: ${path.join(directory, JOURNAL_NAME)}`);
     return exitOf(journal);
@@ -177,10 +186,23 @@ export const drillNew: Command = {
   },
 };
 
+/** A cluster that nobody answers for is not worth waiting for. @throws CliError */
+async function reachable(target: string): Promise<string[]> {
+  const endpoints = target.split(',');
+  const client = new Client({ endpoints });
+  try {
+    const silence = noneAnswers(await client.status({ timeoutMs: REACH_TIMEOUT_MS }), 'target');
+    if (silence !== null) throw silence;
+  } finally {
+    await client.close();
+  }
+  return endpoints;
+}
+
 async function run(
   drill: Drill,
   directory: string,
-  target: string | null,
+  target: readonly string[] | null,
   seed: number | null,
 ): Promise<Journal> {
   const abort = new AbortController();
@@ -194,12 +216,16 @@ async function run(
   for (const signal of signals) process.on(signal, onSignal);
   try {
     return await runDrill(drill, {
-      target: target?.split(',') ?? null,
+      target,
       directory,
       onProgress: tell,
       signal: abort.signal,
       ...(seed === null ? {} : { seed }),
     });
+  } catch (error) {
+    if (error instanceof DrillDirectoryError)
+      throw usageError(error.message, 'give another directory to --out');
+    throw error;
   } finally {
     for (const signal of signals) process.removeListener(signal, onSignal);
   }
