@@ -29,6 +29,7 @@ export interface FailoverResult {
 /** A node that was stopped goes on after so long. */
 const SILENT_MS = 3000;
 const LANES = 4;
+const SETTLED_WITHIN_MS = 60_000;
 
 /**
  * Writes one record after the other and ends the leader's reign again and again. What counts is what a client sees: the
@@ -152,9 +153,15 @@ function partsOf(events: readonly NodeEvent[], eventMs: number, ackMs: number): 
   };
 }
 
-/** Resolves with the leader when every node is up, follows it, and has what it has but for what is on its way. */
+/**
+ * Resolves with the leader when every node is up, follows it, and has what it has but for what is on its way.
+ * @throws after a minute: then the figures of this round would mean nothing.
+ */
 async function settled(client: Client, size: number): Promise<string> {
+  const endMs = performance.now() + SETTLED_WITHIN_MS;
   for (;;) {
+    if (performance.now() > endMs)
+      throw new Error(`the cluster is not whole again after ${SETTLED_WITHIN_MS / 1000} s`);
     const { leaderId, nodes } = await client.status();
     const leader = nodes.find(({ status }) => status?.nodeId === leaderId)?.status?.groups[0];
     const isWhole =

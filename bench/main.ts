@@ -1,15 +1,27 @@
 #!/usr/bin/env node
+import fs from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { FAILOVERS, measureFailover, type FailoverResult, type Parts } from './failover.ts';
-import { spread } from './histogram.ts';
+import { connect } from '../src/client/index.ts';
+import { runAgainst, showComparison } from './against.ts';
+import { closedLoop } from './closed-loop.ts';
+import { FAILOVERS, measureFailover, type FailoverResult } from './failover.ts';
+import { measure, type Measured } from './measure.ts';
+import { PEERS } from './peers/index.ts';
+import type { Peer } from './peers/peer.ts';
+import { isInstalled } from './peers/programs.ts';
 import { BenchCluster } from './processes.ts';
-import { SCENARIOS, measure, type Measured, type Scenario } from './scenarios.ts';
+import { asJson, asTables, type ScenarioResult } from './report.ts';
+import type { Scenario } from './scenario.ts';
+import { SCENARIOS } from './scenarios/index.ts';
 
 /**
  *     npm run bench                          every scenario, then failover
- *     npm run bench -- --scenario append-256 --duration 10 --repeat 5
+ *     npm run bench -- --scenario append-256 --duration 10 --repeat 5 --size 1024
  *     npm run bench -- --scenario failover-kill --rounds 50
+ *     npm run bench -- --peers               the same work by etcd, NATS JetStream and Redis, in the same run
+ *     npm run bench -- --against HEAD~20     this tree and that one in turns: ratios
  *     npm run bench -- -o json
  *
  * Three nodes and the client on this machine, over loopback; a majority syncs before each acknowledgement.
@@ -22,140 +34,167 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     size: { type: 'string', default: '256' },
     data: { type: 'string', default: os.tmpdir() },
+    peers: { type: 'boolean', default: false },
+    against: { type: 'string' },
     output: { type: 'string', short: 'o', default: 'table' },
   },
 });
 
-const PARTS: readonly (keyof Parts)[] = ['notice', 'preVote', 'vote', 'firstAck'];
-
 const wanted = values.scenario;
 const known = [...SCENARIOS.map((scenario) => scenario.name), ...FAILOVERS.map((how) => `failover-${how}`)];
-if (wanted !== undefined && !known.includes(wanted)) {
-  process.stderr.write(`unknown scenario ${wanted}: choose one of ${known.join(', ')}\n`);
-  process.exit(2);
-}
+if (wanted !== undefined && !known.includes(wanted))
+  refuse(`unknown scenario ${wanted}: choose one of ${known.join(', ')}`);
+if (values.output !== 'table' && values.output !== 'json')
+  refuse(`-o ${values.output} is not known: choose table or json`);
 const [durationMs, repeats, rounds, size] = [
   positive('duration', values.duration) * 1000,
   positive('repeat', values.repeat),
   positive('rounds', values.rounds),
   positive('size', values.size),
 ];
+const scenarios = SCENARIOS.filter(
+  (scenario) =>
+    (wanted === undefined || scenario.name === wanted) && (!values.peers || scenario.inFlight !== null),
+);
+if (values.peers && scenarios.length === 0)
+  refuse(`the peers cannot do ${wanted}: it is no append of single records`);
 
-const scenarios = SCENARIOS.filter((scenario) => wanted === undefined || scenario.name === wanted);
-const results: { scenario: Scenario; runs: Measured[] }[] = [];
-const failovers: FailoverResult[] = [];
-const cluster = await BenchCluster.start(3, values.data);
-try {
-  for (const scenario of scenarios) {
-    const runs: Measured[] = [];
-    for (let repeat = 1; repeat <= repeats; repeat += 1) {
-      progress(`${scenario.name} ${repeat}/${repeats}`);
-      runs.push(await measure(cluster, scenario, durationMs, size));
-    }
-    results.push({ scenario, runs });
+if (values.against === undefined) await bench();
+else {
+  const durationSeconds = durationMs / 1000;
+  const names = scenarios.map(({ name }) => name);
+  for (const comparison of runAgainst(values.against, names, { durationSeconds, repeats, size }, progress)) {
+    progress('');
+    process.stdout.write(`${showComparison(comparison)}\n`);
   }
-  for (const how of FAILOVERS) {
-    if (wanted !== undefined && wanted !== `failover-${how}`) continue;
-    failovers.push(
-      await measureFailover(cluster, how, rounds, (done) => progress(`failover by ${how} ${done}/${rounds}`)),
-    );
+}
+
+async function bench(): Promise<void> {
+  const own = new Map<Scenario, Measured[]>(scenarios.map((scenario) => [scenario, []]));
+  const theirs = new Map<Scenario, Record<string, Measured[]>>(scenarios.map((scenario) => [scenario, {}]));
+  const failovers: FailoverResult[] = [];
+  const peers = values.peers ? installedPeers() : [];
+  // In turns, one system at a time: whatever else the machine does meets them all.
+  const turns = scenarios.length === 0 ? 1 : repeats;
+  for (let repeat = 1; repeat <= turns; repeat += 1) {
+    await withCluster(async (cluster) => {
+      for (const scenario of scenarios) {
+        progress(`${scenario.name} ${repeat}/${repeats}`);
+        own.get(scenario)?.push(await measureOwn(cluster, scenario));
+      }
+      if (repeat < turns || values.peers) return;
+      for (const how of FAILOVERS) {
+        if (wanted !== undefined && wanted !== `failover-${how}`) continue;
+        failovers.push(
+          await measureFailover(cluster, how, rounds, (done) =>
+            progress(`failover by ${how} ${done}/${rounds}`),
+          ),
+        );
+      }
+    });
+    for (const peer of peers)
+      await withPeer(peer, repeat, (scenario, measured) => {
+        const all = theirs.get(scenario);
+        if (all !== undefined) (all[peer.name] ??= []).push(measured);
+      });
   }
-} finally {
   progress('');
-  await cluster.stop();
+  const results: ScenarioResult[] = scenarios.map((scenario) => ({
+    name: scenario.name,
+    runs: own.get(scenario) ?? [],
+    peers: theirs.get(scenario) ?? {},
+  }));
+  if (values.output === 'json') {
+    process.stdout.write(`${JSON.stringify(asJson(results, failovers), null, 2)}\n`);
+    return;
+  }
+  process.stdout.write(asTables(results, failovers));
+  for (const peer of peers) process.stdout.write(`acknowledged by ${peer.name}: ${peer.promise}\n`);
 }
 
-if (values.output === 'json') process.stdout.write(`${JSON.stringify(asJson(), null, 2)}\n`);
-else printTables();
+async function withCluster(act: (cluster: BenchCluster) => Promise<void>): Promise<void> {
+  const cluster = await BenchCluster.start(3, values.data);
+  try {
+    await act(cluster);
+  } finally {
+    await cluster.stop();
+  }
+}
 
-function asJson(): object {
-  return {
-    apiVersion: 'dledger/v1',
-    kind: 'Benchmark',
-    at: new Date().toISOString(),
-    data: {
-      machine: { cpus: os.cpus().length, model: os.cpus()[0]?.model ?? null, node: process.version },
-      scenarios: results.map(({ scenario, runs }) => ({
-        name: scenario.name,
-        ackedPerSecond: spread(runs.map((run) => run.ackedPerSecond)),
-        latencyMs: { p50: median(runs, 'p50'), p99: median(runs, 'p99'), p999: median(runs, 'p999') },
-        cpuCores: median(runs, 'cpuCores'),
-        clientCores: median(runs, 'clientCores'),
-        rssMiB: median(runs, 'rssMiB'),
-        bytesPerSecond: median(runs, 'bytesPerSecond'),
-        syncsPerSecond: median(runs, 'syncsPerSecond'),
-      })),
-      failovers: failovers.map(({ how, gapsMs, parts }) => ({
-        how,
-        rounds: gapsMs.length,
-        gapMs: { ...spread(gapsMs), p99: quantile(gapsMs, 0.99) },
-        partsMs:
-          parts.length === 0
-            ? null
-            : Object.fromEntries(PARTS.map((part) => [part, spread(parts.map((one) => one[part])).median])),
-      })),
-    },
+async function measureOwn(cluster: BenchCluster, scenario: Scenario): Promise<Measured> {
+  const client = await connect({ endpoints: cluster.endpoints });
+  const written = async (): Promise<{ bytes: number; syncs: number }> => {
+    const { nodes } = await client.status();
+    const sum = (counter: string): number =>
+      nodes.reduce((total, { status }) => total + (status?.counters[counter] ?? 0), 0);
+    return { bytes: sum('walBytesWritten'), syncs: sum('walSyncs') };
   };
-}
-
-function printTables(): void {
-  const lines = [
-    'scenario       acked/s   (min - max)            p50 ms  p99 ms  p99.9 ms  nodes cores  client cores  node MiB',
-  ];
-  for (const { scenario, runs } of results) {
-    const rate = spread(runs.map((run) => run.ackedPerSecond));
-    lines.push(
-      [
-        scenario.name.padEnd(12),
-        round(rate.median).padStart(9),
-        `(${round(rate.min)} - ${round(rate.max)})`.padEnd(22),
-        fixed(median(runs, 'p50')).padStart(7),
-        fixed(median(runs, 'p99')).padStart(7),
-        fixed(median(runs, 'p999')).padStart(9),
-        fixed(median(runs, 'cpuCores')).padStart(12),
-        fixed(median(runs, 'clientCores')).padStart(13),
-        round(median(runs, 'rssMiB') ?? Number.NaN).padStart(9),
-      ].join(' '),
-    );
+  try {
+    const operation = await scenario.setUp(client, size);
+    try {
+      return await measure({ pids: cluster.pids, written }, operation, durationMs);
+    } finally {
+      await operation.close();
+    }
+  } finally {
+    await client.close();
   }
-  for (const { how, gapsMs, parts } of failovers) {
-    const { median: middle, min, max } = spread(gapsMs);
-    lines.push(
-      `failover by ${how}: longest gap between acknowledgements, ${gapsMs.length} rounds: median ${fixed(middle)} ms, p99 ${fixed(quantile(gapsMs, 0.99))} ms (${fixed(min)} - ${fixed(max)})`,
-    );
-    if (parts.length === 0) continue;
-    const shown = PARTS.map((part) => `${part} ${fixed(spread(parts.map((one) => one[part])).median)}`);
-    lines.push(`  of which, medians in ms: ${shown.join(', ')}`);
+}
+
+async function withPeer(
+  peer: Peer,
+  repeat: number,
+  onMeasured: (scenario: Scenario, measured: Measured) => void,
+): Promise<void> {
+  const directory = fs.mkdtempSync(path.join(values.data, `dledger-bench-${peer.name}-`));
+  const running = await peer.start(directory);
+  try {
+    for (const scenario of scenarios) {
+      progress(`${peer.name} ${scenario.name} ${repeat}/${repeats}`);
+      const client = await running.connect(size);
+      const { inFlight } = scenario;
+      const operation = {
+        run: (ms: number, latencies: Parameters<typeof closedLoop>[3]) =>
+          closedLoop(client.send, inFlight ?? 1, ms, latencies),
+        close: () => client.close(),
+      };
+      try {
+        onMeasured(
+          scenario,
+          await measure({ pids: running.pids, written: () => Promise.resolve(null) }, operation, durationMs),
+        );
+      } finally {
+        operation.close();
+      }
+    }
+  } finally {
+    await running.stop();
+    fs.rmSync(directory, { recursive: true, force: true });
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function median(runs: readonly Measured[], key: keyof Measured): number | null {
-  const values = runs.map((run) => run[key]).filter((value) => value !== null);
-  return values.length === 0 ? null : spread(values).median;
-}
-
-function quantile(values: readonly number[], fraction: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * fraction) - 1)] ?? Number.NaN;
+function installedPeers(): Peer[] {
+  return PEERS.filter(({ name, program, debianPackage }) => {
+    if (isInstalled(program)) return true;
+    process.stderr.write(
+      `${name} is left out: ${program} is not installed; on Debian: apt-get install ${debianPackage}\n`,
+    );
+    return false;
+  });
 }
 
 function positive(name: string, text: string): number {
   const value = Number(text);
   if (value > 0) return value;
-  process.stderr.write(`--${name} ${text} is not a positive number\n`);
-  return process.exit(2);
+  return refuse(`--${name} ${text} is not a positive number`);
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n`);
+  process.exit(2);
 }
 
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
   else if (text !== '') process.stderr.write(`${text}\n`);
-}
-
-function round(value: number): string {
-  return Math.round(value).toLocaleString('en');
-}
-
-function fixed(value: number | null): string {
-  return value === null ? '?' : value.toFixed(2);
 }

@@ -43,7 +43,8 @@ export class BenchCluster {
   static async start(size: number, parent: string, extra: readonly string[] = []): Promise<BenchCluster> {
     const directory = fs.mkdtempSync(path.join(parent, 'dledger-bench-'));
     const addresses = new Map<string, string>();
-    for (let at = 1; at <= size; at += 1) addresses.set(`n${at}`, `127.0.0.1:${await freePort()}`);
+    for (const [at, port] of (await freePorts(size)).entries())
+      addresses.set(`n${at + 1}`, `127.0.0.1:${port}`);
     const cluster = new BenchCluster(directory, addresses, extra);
     for (const id of addresses.keys()) cluster.startNode(id);
     const client = new Client({ endpoints: cluster.endpoints });
@@ -58,6 +59,10 @@ export class BenchCluster {
 
   get ids(): string[] {
     return [...this.addresses.keys()];
+  }
+
+  get pids(): number[] {
+    return this.ids.map((id) => this.pid(id));
   }
 
   pid(id: string): number {
@@ -110,12 +115,16 @@ export class BenchCluster {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+/** Free at the moment, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, 'close');
+    }),
+  );
+  return ports;
 }

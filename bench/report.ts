@@ -1,0 +1,112 @@
+import os from 'node:os';
+import type { FailoverResult, Parts } from './failover.ts';
+import { spread } from './histogram.ts';
+import type { Measured } from './measure.ts';
+
+export interface ScenarioResult {
+  readonly name: string;
+  readonly runs: readonly Measured[];
+  /** By the name of the peer: the same work. */
+  readonly peers: Readonly<Record<string, readonly Measured[]>>;
+}
+
+const PARTS: readonly (keyof Parts)[] = ['notice', 'preVote', 'vote', 'firstAck'];
+
+export function asJson(results: readonly ScenarioResult[], failovers: readonly FailoverResult[]): object {
+  return {
+    apiVersion: 'dledger/v1',
+    kind: 'Benchmark',
+    at: new Date().toISOString(),
+    data: {
+      machine: { cpus: os.cpus().length, model: os.cpus()[0]?.model ?? null, node: process.version },
+      scenarios: results.map(({ name, runs, peers }) => ({
+        name,
+        ...figures(runs),
+        peers: Object.fromEntries(Object.entries(peers).map(([peer, own]) => [peer, figures(own)])),
+      })),
+      failovers: failovers.map(({ how, gapsMs, parts }) => ({
+        how,
+        rounds: gapsMs.length,
+        gapMs: { ...spread(gapsMs), p99: quantile(gapsMs, 0.99) },
+        partsMs:
+          parts.length === 0
+            ? null
+            : Object.fromEntries(PARTS.map((part) => [part, spread(parts.map((one) => one[part])).median])),
+      })),
+    },
+  };
+}
+
+function figures(runs: readonly Measured[]): object {
+  return {
+    ackedPerSecond: spread(runs.map((run) => run.ackedPerSecond)),
+    latencyMs: { p50: median(runs, 'p50'), p99: median(runs, 'p99'), p999: median(runs, 'p999') },
+    cpuCores: median(runs, 'cpuCores'),
+    busiestCores: median(runs, 'busiestCores'),
+    clientCores: median(runs, 'clientCores'),
+    rssMiB: median(runs, 'rssMiB'),
+    bytesPerSecond: median(runs, 'bytesPerSecond'),
+    syncsPerSecond: median(runs, 'syncsPerSecond'),
+  };
+}
+
+export function asTables(results: readonly ScenarioResult[], failovers: readonly FailoverResult[]): string {
+  const lines =
+    results.length === 0
+      ? []
+      : [
+          'scenario      system     records/s  (min - max)            ratio   p50 ms   p99 ms p99.9 ms  servers busiest  client  MiB',
+        ];
+  for (const { name, runs, peers } of results) {
+    const own = spread(runs.map((run) => run.ackedPerSecond)).median;
+    lines.push(row(name, 'dledger', runs, own));
+    for (const [peer, theirs] of Object.entries(peers)) lines.push(row('', peer, theirs, own));
+  }
+  for (const { how, gapsMs, parts } of failovers) {
+    const { median: middle, min, max } = spread(gapsMs);
+    lines.push(
+      `failover by ${how}: longest gap between acknowledgements, ${gapsMs.length} rounds: median ${fixed(middle)} ms, p99 ${fixed(quantile(gapsMs, 0.99))} ms (${fixed(min)} - ${fixed(max)})`,
+    );
+    if (parts.length === 0) continue;
+    const shown = PARTS.map((part) => `${part} ${fixed(spread(parts.map((one) => one[part])).median)}`);
+    lines.push(`  of which, medians in ms: ${shown.join(', ')}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** `ratio`: how many times as much dledger does. The last columns are cores: of all servers, of the busiest, of the client. */
+function row(scenario: string, system: string, runs: readonly Measured[], own: number): string {
+  const rate = spread(runs.map((run) => run.ackedPerSecond));
+  return [
+    scenario.padEnd(13),
+    system.padEnd(8),
+    round(rate.median).padStart(11),
+    ` (${round(rate.min)} - ${round(rate.max)})`.padEnd(23),
+    (system === 'dledger' ? '' : fixed(own / rate.median)).padStart(6),
+    fixed(median(runs, 'p50')).padStart(8),
+    fixed(median(runs, 'p99')).padStart(8),
+    fixed(median(runs, 'p999')).padStart(8),
+    fixed(median(runs, 'cpuCores')).padStart(8),
+    fixed(median(runs, 'busiestCores')).padStart(7),
+    fixed(median(runs, 'clientCores')).padStart(7),
+    round(median(runs, 'rssMiB') ?? Number.NaN).padStart(4),
+  ].join(' ');
+}
+
+function median(runs: readonly Measured[], key: keyof Measured): number | null {
+  const values = runs.map((run) => run[key]).filter((value) => value !== null);
+  return values.length === 0 ? null : spread(values).median;
+}
+
+function quantile(values: readonly number[], fraction: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * fraction) - 1)] ?? Number.NaN;
+}
+
+function round(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+export function fixed(value: number | null): string {
+  return value === null ? '?' : value.toFixed(2);
+}
