@@ -27,6 +27,7 @@ import { say, writeAnswer } from '../output.ts';
 import { parsePeers } from '../peers.ts';
 import { printable } from '../printable.ts';
 import { randomSeed } from '../random-seed.ts';
+import { isWithin } from '../within.ts';
 
 export const clusterForceRecover: Command = {
   path: 'cluster force-recover',
@@ -76,6 +77,8 @@ async function recover(call: Call): Promise<number> {
     throw usageError('--data is missing', 'say whose disk is left: --data DIR');
   const directory = path.resolve(given);
   const to = path.resolve(text(call, 'to') ?? datedBeside(directory, 'recovered', call.now()));
+  if (fs.existsSync(directory) && isWithin(to, directory))
+    throw usageError(`${to} is in the data directory, which is only read`, 'choose another place: --to DIR');
   if (fs.existsSync(to) && fs.readdirSync(to).length > 0)
     throw usageError(`${to} is not empty`, 'name a new directory: --to DIR');
   const ports = { disk: new FileDisk(), clock: new RealClock(), prng: new Prng(randomSeed()) };

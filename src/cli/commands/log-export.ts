@@ -16,6 +16,7 @@ import { offline } from '../offline.ts';
 import { say, writeOut } from '../output.ts';
 import { PAYLOAD_OUTPUT, asText, payloadFormatOf, rawBytes, rawLine, shownText } from '../payload.ts';
 import { printable } from '../printable.ts';
+import { isWithin } from '../within.ts';
 
 const INDEX_WIDTH = 10;
 const TERM_WIDTH = 4;
@@ -147,8 +148,7 @@ function targetOf(call: Call, directory: string): Target {
   const name = text(call, 'file');
   if (name === null) return { isTerminal: process.stdout.isTTY, write: writeOut, end: () => undefined };
   const file = path.resolve(name);
-  const parent = path.dirname(file);
-  if (isWithin(parent, directory))
+  if (isWithin(file, directory))
     throw usageError(
       `--file ${file} is in the data directory`,
       'nothing but the node writes there: choose another place',
@@ -176,13 +176,6 @@ function targetOf(call: Call, directory: string): Target {
       fs.closeSync(descriptor);
     },
   };
-}
-
-/** Also through links. */
-function isWithin(parent: string, directory: string): boolean {
-  if (!fs.existsSync(parent)) return false;
-  const relative = path.relative(fs.realpathSync(directory), fs.realpathSync(parent));
-  return relative === '' || (relative !== '..' && !relative.startsWith(`..${path.sep}`));
 }
 
 /** Records of the raw log are plain bytes; those of queues are messages, or were refused when they were applied. */

@@ -16,6 +16,7 @@ import { ExitCode } from '../exit-code.ts';
 import { offline } from '../offline.ts';
 import { say, writeAnswer } from '../output.ts';
 import { randomSeed } from '../random-seed.ts';
+import { isWithin } from '../within.ts';
 
 /** What each cost is agreed to with; who agrees to the worst agrees to all. */
 const CONSENTS: Readonly<Record<RepairCost, string>> = {
@@ -71,6 +72,8 @@ export const logRepair: Command = {
     const disk = new FileDisk();
     const plan = offline(directory, () => {
       if (allowed === null) return planRepair(disk, directory);
+      if (isWithin(copies, directory))
+        throw usageError(`${copies} is in the data directory`, 'choose another place: --copy-to DIR');
       if (disk.existsSync(copies))
         throw usageError(`${copies} exists`, 'name a new directory: --copy-to DIR');
       return repaired(
