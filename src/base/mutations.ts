@@ -193,6 +193,11 @@ export const MUTATION_NAMES = [
    * back to the state that the rest of the log goes on from. Nobody that we know of shipped it.
    */
   'trimsAheadOfCheckpoints',
+  /**
+   * Segments go as far as the newest checkpoint has what they held, whatever was decided to go. It is how a log is compacted
+   * in section 7, where nobody reads the log; here it takes records that are to be kept, from one node and not from another.
+   */
+  'trimsToTheNewestCheckpoint',
   /** Checkpoints leave the producers out: after a start a node judges retries differently from the others. */
   'losesProducersAtStart',
   /**

@@ -89,7 +89,8 @@ export class LogRetention {
     const sent = oldestIndexSent() ?? Number.POSITIVE_INFINITY;
     const bound = Math.min(machine.logStart - 1, core.durableIndex, sent);
     if (mutations.trimsAheadOfCheckpoints) this.#removeTo(bound as LogIndex);
-    const base = checkpoints.base((bound + 1) as LogIndex);
+    const end = mutations.trimsToTheNewestCheckpoint ? core.durableIndex : bound;
+    const base = checkpoints.base((end + 1) as LogIndex);
     const [oldest] = wal.sealedSegments();
     if (base === null || oldest === undefined || oldest.lastIndex > base) return;
     this.#isProving = true;

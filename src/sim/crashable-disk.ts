@@ -56,6 +56,9 @@ type Fault = {
   readonly kind: 'sync' | 'write';
 };
 
+/** Of a simulated disk, where nobody says otherwise. */
+export const DISK_BYTES: number = 1024 * 1024 * 1024;
+
 /**
  * A file system in memory that can die. It keeps, for every file, what a process sees and what has reached the medium,
  * and for every directory which names have. `kill` ends the process: what it wrote stays visible (the page cache), but
@@ -91,7 +94,7 @@ export class CrashableDisk implements Disk {
     this.#clock = options.clock ?? null;
     this.#latencyMs = options.latencyMs ?? ((_kind, bytes) => 0.1 + bytes / (2 * 1024 * 1024));
     this.#onWritten = options.onWritten;
-    this.#totalBytes = options.totalBytes ?? 1024 * 1024 * 1024;
+    this.#totalBytes = options.totalBytes ?? DISK_BYTES;
   }
 
   // --- the port ---------------------------------------------------------------------------------------------------

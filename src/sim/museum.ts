@@ -86,6 +86,7 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   hintsCommitAheadOfDisk: { world: 'tail', seed: 28, rules: ['invariant', 'replicas-differ'] },
   checkpointsAheadOfLog: { world: 'tail', seed: 1, rules: ['node-ended'] },
   trimsAheadOfCheckpoints: { world: 'trimmed', seed: 2, rules: ['node-ended'] },
+  trimsToTheNewestCheckpoint: { world: 'trimmed', seed: 6, rules: ['log-starts-differ'] },
   losesProducersAtStart: {
     world: 'tail',
     seed: 1,

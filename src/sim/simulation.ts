@@ -44,6 +44,8 @@ export interface Failure {
     | 'clients-wait'
     | 'member-ended'
     | 'no-convergence'
+    /** Nodes that applied the same serve it from different places on. */
+    | 'log-starts-differ'
     | 'unreadable'
     /** Something that runs in a simulation looked past it, at a clock or a disk of the real world. */
     | 'touched-the-world';
@@ -345,12 +347,21 @@ class Simulation {
     const ended = this.#topic?.ended ?? [];
     return [
       ...this.#check.violations,
+      ...this.#differentStarts(),
       ...ended.map((message): Failure => ({ rule: 'member-ended', message, evidence: [] })),
       ...consumption.map(({ rule, text }): Failure => ({ rule, message: text, evidence: [] })),
     ];
   }
 
   /** One linearizable read of everything, as a client would do it in the end. */
+  /** Where the log begins is decided for all: who keeps less has lost what the others would still serve. */
+  #differentStarts(): Failure[] {
+    const starts = this.#cluster.ids.map((id) => this.#cluster.group(id).firstIndex);
+    if (new Set(starts).size <= 1) return [];
+    const message = this.#cluster.ids.map((id, at) => `${id} serves its log from ${starts[at]}`).join(', ');
+    return [{ rule: 'log-starts-differ', message, evidence: [] }];
+  }
+
   #readWholeLog(): void {
     const { endpoints } = this.#world;
     const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'leader' }, this.#judgePorts());

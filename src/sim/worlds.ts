@@ -6,6 +6,7 @@ import {
   type PlannedClient,
   type Scenario,
 } from './scenario.ts';
+import { DISK_BYTES } from './crashable-disk.ts';
 import { drawScenario, drawSizes, planAppends, planFaults, planReads } from './swarm.ts';
 
 /** Worlds that are drawn for something, where the swarm is drawn for everything. */
@@ -326,7 +327,7 @@ function drawTrimmed(seed: number): Scenario {
   const perSecond = Object.fromEntries(
     FAULT_KINDS.map((kind) => [kind, (deaths[kind] + cuts[kind]) / 12]),
   ) as Record<FaultKind, number>;
-  return {
+  const world: Scenario = {
     ...base,
     safetyMs,
     diskMsSpread: prng.fraction() * 2,
@@ -346,6 +347,10 @@ function drawTrimmed(seed: number): Scenario {
     faults: planFaults(prng.fork(), perSecond, safetyMs),
     clients: planLoad(prng.fork(), safetyMs, { appends: 60, reads: 20 }),
   };
+  if (!prng.chance(0.3)) return world;
+  // The same by the room on the disks.
+  const retentionDiskShare = (prng.between(5, 9) * 64 * 1024) / DISK_BYTES;
+  return { ...world, node: { ...world.node, retentionBytes: DISK_BYTES, retentionDiskShare } };
 }
 
 /** Producers of a topic, and members of its group that come and go all the time, while leaders die and ways are clogged. */
