@@ -137,7 +137,17 @@ function storage(name: string, node: NodeAnswer, { status }: Examination): Findi
       finding: `the disk of ${name} is ${Math.floor(used * 100)} % full`,
       evidence: `${disk?.freeBytes ?? '?'} of ${disk?.totalBytes ?? '?'} bytes are free`,
       cause: 'the log or something else on that file system has grown',
-      next: 'make room: a node that can write no more ends itself',
+      next: 'make room: a node without any takes no records, and hands leadership over',
+    });
+  }
+  const rotten = node.status?.counters['rotFound'] ?? 0;
+  if (rotten > 0) {
+    findings.push({
+      severity: 'critical',
+      finding: `the log of ${name} is damaged in ${rotten} ${rotten === 1 ? 'place' : 'places'}`,
+      evidence: 'a background reading found records that do not verify: dledger cluster events says which',
+      cause: 'its disk lost or changed what it had stored',
+      next: 'replace the disk, and start the node empty: the others have what it had (docs/recovery.md)',
     });
   }
   for (const unsafe of node.status?.unsafe ?? []) {

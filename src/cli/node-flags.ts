@@ -72,6 +72,13 @@ export const NODE_FLAGS: readonly Flag[] = [
     inConfig: true,
   },
   {
+    name: 'scrub-mib-per-s',
+    type: 'number',
+    describe: `how fast the log is read for damage in the background, in MiB a second, up to ${MIB_MAX}; 0: never`,
+    default: NODE_DEFAULTS.scrubBytesPerSecond / MIB,
+    inConfig: true,
+  },
+  {
     name: 'unsafe-no-sync',
     type: 'boolean',
     describe:
@@ -140,6 +147,7 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     retentionBytes: retentionBytes(call),
     retentionDiskShare: retentionDiskShare(call),
     snapshotBytesPerSecondMax: mebibytes(call, 'snapshot-mib-per-s'),
+    scrubBytesPerSecond: number(call, 'scrub-mib-per-s') === 0 ? 0 : mebibytes(call, 'scrub-mib-per-s'),
     durability: flag(call, 'unsafe-no-sync') ? 'unsafe-no-sync' : 'quorum-sync',
     allowFaults: flag(call, 'allow-faults'),
     softwareVersion: VERSION,

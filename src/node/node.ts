@@ -37,6 +37,7 @@ import { asNodeId, hostPort, type NodeOptions } from './options.ts';
 import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
+import { Scrubber } from './scrubber.ts';
 import { SelfWatch } from './self-watch.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import { buildStatus } from './status.ts';
@@ -74,6 +75,7 @@ export class Node implements DledgerNode {
   readonly #applier: Applier;
   readonly #checkpointer: Checkpointer;
   readonly #self: SelfWatch;
+  readonly #scrubber: Scrubber;
   readonly #snapshots: Snapshots;
   readonly #logRetention: LogRetention;
   readonly #gate = new AckGate();
@@ -111,6 +113,7 @@ export class Node implements DledgerNode {
       onTicks: (count) => {
         for (let tick = 0; tick < count; tick += 1) this.#core.tick();
         this.#self.passed(this.#loop.nowMs);
+        this.#scrubber.passed(this.#loop.nowMs);
         this.#snapshots.passed(this.#loop.nowMs);
       },
       onPause: (gapMs) => this.#onPause(gapMs),
@@ -243,6 +246,11 @@ export class Node implements DledgerNode {
       },
     );
     const event: Announce = (level, code, text, fields) => this.#event(level, code, text, fields);
+    this.#scrubber = new Scrubber({
+      ...common,
+      bytesPerSecond: options.scrubBytesPerSecond,
+      event,
+    });
     this.#self = new SelfWatch({
       options,
       core: this.#core,
@@ -307,6 +315,7 @@ export class Node implements DledgerNode {
         ...this.#snapshots.counters(),
         walBacklogBytes: this.#backlog.bytes,
         ...this.#self.counters(),
+        ...this.#scrubber.counters(),
         ...this.#door.counters(),
         watchers: this.#watchers.count,
         checkpointIndex: this.#checkpointer.lastIndex,

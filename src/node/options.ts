@@ -45,6 +45,8 @@ export interface NodeOptions {
   readonly retentionDiskShare: number | null;
   /** A snapshot for a follower is sent no faster. Default 64 MiB a second. */
   readonly snapshotBytesPerSecondMax: number;
+  /** The log is read for rot in the background, so fast. Default 1 MiB a second; 0: never. */
+  readonly scrubBytesPerSecond: number;
   /** Most connections from clients. Default 1,024; peers have places of their own. */
   readonly clientConnectionsMax: number;
   /**
@@ -77,6 +79,7 @@ export const NODE_DEFAULTS: Omit<NodeOptions, 'id' | 'peers' | 'dataDirectory' |
   retentionBytes: null,
   retentionDiskShare: 0.85,
   snapshotBytesPerSecondMax: 64 * 1024 * 1024,
+  scrubBytesPerSecond: 1024 * 1024,
   clientConnectionsMax: 1024,
   durability: 'quorum-sync',
   allowFaults: false,

@@ -102,6 +102,7 @@ export class SimulatedCluster {
           // Clocks jump in some worlds; where logs are trimmed, the world says so.
           retentionMs: null,
           retentionDiskShare: null,
+          scrubBytesPerSecond: 0,
           ...this.#options.node,
           id,
           peers: this.ids.map((peer) => ({ id: peer, address: `${peer}:${NODE_PORT}` })),
