@@ -1,4 +1,4 @@
-import type { ErrorCode, ErrorInfo, Outcome } from '../wire/errors.ts';
+import { errorInfo, type ErrorCode, type ErrorInfo, type Outcome } from '../wire/errors.ts';
 
 /** Codes of nodes, and those that arise on this side. */
 export type ClientErrorCode =
@@ -53,6 +53,11 @@ export class RefusedError extends DledgerError {
     this.firstIndex = info.firstIndex;
     this.lastIndex = info.lastIndex;
   }
+}
+
+/** A node knows a queue by its number, which says nothing to people. */
+export function topicGone(topic: string): RefusedError {
+  return new RefusedError(errorInfo('UNKNOWN_TOPIC', `there is no topic ${JSON.stringify(topic)} any more`));
 }
 
 /** The time for a request passed before anything could come of it: nothing happened. */
@@ -153,6 +158,8 @@ function refusalHint(code: ErrorCode): string | null {
       return 'keep large payloads elsewhere and append their names';
     case 'OUT_OF_RANGE':
       return 'read from the first index that the log still holds';
+    case 'OFFSET_EXPIRED':
+      return 'begin at the earliest that is kept; a group goes on there after it was reset to earliest';
     case 'WRONG_CLUSTER':
       return 'these nodes belong to another cluster: check the endpoints and the cluster id';
     case 'UNSUPPORTED_VERSION':

@@ -8,7 +8,7 @@ import { bitmapHas, decodeFetchResult, encodeFetch, type FetchedBatch } from '..
 import { FrameKind } from '../wire/frame.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { WireError } from '../wire/wire-error.ts';
-import { RefusedError, type DledgerError } from './errors.ts';
+import { RefusedError, topicGone, type DledgerError } from './errors.ts';
 import type { Cancel, Request, RequestChannel } from './request-channel.ts';
 
 /** A record of a topic. Bytes are views into a page of up to a megabyte: copy what is to be kept for long. */
@@ -236,7 +236,7 @@ export class QueueReader {
         this.#retry = null;
         this.#fetch();
       });
-      if (error.code === 'UNKNOWN_TOPIC') this.#handlers.onFailed(error);
+      if (error.code === 'UNKNOWN_TOPIC') this.#handlers.onFailed(topicGone(this.queue.topic));
       return;
     }
     this.#handlers.onFailed(error);

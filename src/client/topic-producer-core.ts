@@ -3,7 +3,14 @@ import type { TimerHandle } from '../base/ports/clock.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { TopicInfo } from '../wire/broker-schema.ts';
 import type { Endpoint } from './endpoint.ts';
-import { AbortedError, ClosedError, OverloadedError, TimeoutError, type DledgerError } from './errors.ts';
+import {
+  AbortedError,
+  ClosedError,
+  OverloadedError,
+  TimeoutError,
+  topicGone,
+  type DledgerError,
+} from './errors.ts';
 import type { ClientPorts } from './leader-link.ts';
 import { ProducerCore } from './producer-core.ts';
 import { RequestChannel } from './request-channel.ts';
@@ -211,6 +218,8 @@ export class TopicProducerCore {
         if (error?.code === 'UNKNOWN_TOPIC') {
           this.#directory.forget(topic);
           this.#queues.delete(id);
+          this.#settle(sending, topicGone(topic), null);
+          return;
         }
         const produced = error === null ? { topic, queue: ordinal, offset, index } : null;
         this.#settle(sending, error, produced);

@@ -254,6 +254,7 @@ describe('topics', () => {
     const shop = new Shop(3);
     const producer = shop.producer('p1');
     const errors: (string | undefined)[] = [];
+    const texts: (string | undefined)[] = [];
     const message = {
       bornTimeMs: 1,
       key: null,
@@ -264,15 +265,24 @@ describe('topics', () => {
     };
     const send = (topic: string): void => {
       const before = errors.length;
-      producer.send(topic, message, 5000, (error) => errors.push(error?.code));
+      producer.send(topic, message, 5000, (error) => {
+        errors.push(error?.code);
+        texts.push(error?.message);
+      });
       shop.until(() => errors.length > before);
     };
     send('nix');
     send(TOPIC);
+    const before = new Worker(shop, 'before', { group: null });
+    shop.until(() => before.got.length > 0);
     new TopicsDriver(shop.cluster).admin(shop.cluster.leader() as string, { op: 'deleteTopic', name: TOPIC });
     send(TOPIC);
     send(TOPIC);
     expect(errors).toEqual(['UNKNOWN_TOPIC', undefined, 'UNKNOWN_TOPIC', 'UNKNOWN_TOPIC']);
+    // By the name that people gave it, not by the numbers of its queues.
+    expect(texts[2]).toBe(`there is no topic "${TOPIC}" any more`);
+    shop.until(() => before.error !== null);
+    expect(before.error).toMatchObject({ code: 'UNKNOWN_TOPIC', message: texts[2] });
     const reader = new Worker(shop, 'alone', { group: null });
     shop.until(() => reader.error !== null);
     expect(reader.error).toMatchObject({ code: 'UNKNOWN_TOPIC' });
