@@ -226,3 +226,9 @@ test('a drill against nobody, or into what is no directory', async () => {
   expect(nowhere).toMatchObject({ code: 2, stdout: '' });
   expect(nowhere.stderr).toContain('cannot use /dev/null');
 });
+
+test('a header that is given twice', async () => {
+  const { code, stderr } = await run(['produce', 'orders', '-d', 'x', '-H', 'a=1,b=2,a=3']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('--header names "a" more than once');
+});

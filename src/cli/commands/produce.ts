@@ -170,5 +170,9 @@ function shapeOf(call: Call): Shape {
     if (at > 0) return [pair.slice(0, at).trim(), pair.slice(at + 1)];
     throw usageError(`--header ${JSON.stringify(pair)} is not NAME=VALUE`, 'write -H trace=17,source=web');
   });
+  const names = headers.map(([name]) => name);
+  const twice = names.find((name, place) => names.indexOf(name) !== place);
+  // The last one alone would be kept.
+  if (twice !== undefined) throw usageError(`--header names ${JSON.stringify(twice)} more than once`);
   return { key, tag, headers: Object.fromEntries(headers) };
 }
