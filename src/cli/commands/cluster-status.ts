@@ -17,6 +17,8 @@ interface NodeRow {
   readonly lastIndex: number | null;
   readonly commitIndex: number | null;
   readonly appliedIndex: number | null;
+  /** Of the segments on its disk. */
+  readonly logBytes: number | null;
   readonly durability: string | null;
 }
 
@@ -61,6 +63,7 @@ function rowsOf(status: ClusterStatus): NodeRow[] {
       lastIndex: group?.lastIndex ?? null,
       commitIndex: group?.commitIndex ?? null,
       appliedIndex: group?.appliedIndex ?? null,
+      logBytes: node.status?.counters['walSegmentBytes'] ?? null,
       durability: node.status?.durability ?? null,
     };
   });
@@ -112,7 +115,7 @@ function tableOf(rows: readonly NodeRow[], wide: boolean): string[][] {
     'COMMIT',
     'APPLIED',
     'LAST',
-    ...(wide ? ['FIRST', 'VOTED', 'DURABILITY'] : []),
+    ...(wide ? ['FIRST', 'LOG BYTES', 'VOTED', 'DURABILITY'] : []),
   ];
   const shown = (value: string | number | null): string => (value === null ? '?' : String(value));
   return [
@@ -125,7 +128,9 @@ function tableOf(rows: readonly NodeRow[], wide: boolean): string[][] {
       shown(row.commitIndex),
       shown(row.appliedIndex),
       shown(row.lastIndex),
-      ...(wide ? [shown(row.firstIndex), shown(row.votedFor), shown(row.durability)] : []),
+      ...(wide
+        ? [shown(row.firstIndex), shown(row.logBytes), shown(row.votedFor), shown(row.durability)]
+        : []),
     ]),
   ];
 }

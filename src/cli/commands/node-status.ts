@@ -50,7 +50,7 @@ function tableOf(status: NodeStatus): string[][] {
     ],
     [
       'log',
-      `${group?.firstIndex ?? '?'} to ${group?.lastIndex ?? '?'}, durable ${group?.durableIndex ?? '?'}`,
+      `${group?.firstIndex ?? '?'} to ${group?.lastIndex ?? '?'}, durable ${group?.durableIndex ?? '?'}; ${status.counters['walSegments'] ?? '?'} segments with ${status.counters['walSegmentBytes'] ?? '?'} bytes`,
     ],
     ['committed', `${group?.commitIndex ?? '?'}, applied ${group?.appliedIndex ?? '?'}`],
     ['counts', group?.eligible === false ? `no: ${group.ineligibleWhy ?? '?'}` : 'yes'],
