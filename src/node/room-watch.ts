@@ -1,6 +1,7 @@
 import { mark } from '../base/marks.ts';
 import type { RaftCore } from '../raft/index.ts';
 import type { NodeEvent } from '../wire/watch-schema.ts';
+import type { Announce } from './announcement.ts';
 import type { Space } from './disk-space.ts';
 
 export interface RoomWatchParts {
@@ -9,12 +10,7 @@ export interface RoomWatchParts {
   /** Null where it cannot be told. */
   readonly space: () => Space | null;
   readonly core: RaftCore;
-  readonly event: (
-    level: NodeEvent['level'],
-    code: string,
-    text: string,
-    fields: NodeEvent['fields'],
-  ) => void;
+  readonly event: Announce;
 }
 
 const LOOK_EVERY_MS = 100;

@@ -1,10 +1,11 @@
 import type { RaftCore } from '../raft/index.ts';
 import type { Wal } from '../wal/index.ts';
+import type { Announce } from './announcement.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { slowPace } from './events.ts';
 import { diskReserveBytes, slowSyncMs, type NodeOptions } from './options.ts';
 import { PaceWatch } from './pace-watch.ts';
-import { RoomWatch, type RoomWatchParts } from './room-watch.ts';
+import { RoomWatch } from './room-watch.ts';
 import { SlowDiskWatch } from './slow-disk-watch.ts';
 
 export interface SelfWatchParts {
@@ -14,7 +15,7 @@ export interface SelfWatchParts {
   readonly space: DiskSpace;
   /** How late the loop was at worst lately. */
   readonly loopDelayMs: () => number;
-  readonly event: RoomWatchParts['event'];
+  readonly event: Announce;
 }
 
 /** Whether this node is fit to lead, as far as it can tell of itself: its pace, its room, its disk. */

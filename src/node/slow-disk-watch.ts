@@ -1,6 +1,6 @@
 import { mark } from '../base/marks.ts';
 import type { RaftCore } from '../raft/index.ts';
-import type { NodeEvent } from '../wire/watch-schema.ts';
+import type { Announce } from './announcement.ts';
 
 export interface SlowDiskWatchParts {
   /** Syncs that take so long make a disk slow. */
@@ -10,12 +10,7 @@ export interface SlowDiskWatchParts {
   /** A disk without room is slower than any. */
   readonly hasRoom: () => boolean;
   readonly core: RaftCore;
-  readonly event: (
-    level: NodeEvent['level'],
-    code: string,
-    text: string,
-    fields: NodeEvent['fields'],
-  ) => void;
+  readonly event: Announce;
 }
 
 const LOOK_EVERY_MS = 50;
