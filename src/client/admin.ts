@@ -22,7 +22,7 @@ export interface NewTopic {
   readonly name: string;
   /** 1 to 4,096. Default 1. */
   readonly queues?: number;
-  /** Default null: records are kept for ever. */
+  /** Default null: records are kept as long as the log is. */
   readonly retentionMs?: number | null;
   /** Of each queue. Default null: however much it is. */
   readonly retentionBytes?: number | null;

@@ -156,7 +156,11 @@ test('what the command line prints of a group is committed, and what it did not 
   cluster = await Cluster.start(3);
   const at = ['--endpoints', cluster.endpoints];
   const lines = Array.from({ length: 300 }, (_, line) => `line ${line}`);
-  expect((await run(['topic', 'create', TOPIC, '--queues', '3', ...at])).code).toBe(0);
+  const created = await run(['topic', 'create', TOPIC, '--queues', '3', ...at]);
+  expect(created).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`topic ${TOPIC}: 3 queues, kept as long as the log\n`),
+  });
   const produced = await run(['produce', TOPIC, '-f', '-', '-o', 'json', ...at], {
     input: `${lines.join('\n')}\n`,
   });

@@ -37,7 +37,7 @@ export const topicCreate: Command = {
     },
     ...RETENTION,
   ],
-  examples: [['$0 topic create orders --queues 8', 'eight queues, kept for ever']],
+  examples: [['$0 topic create orders --queues 8', 'eight queues, kept as long as the log']],
   run: async (call) => {
     const queues = number(call, 'queues') ?? 1;
     if (!Number.isInteger(queues) || queues < 1)
@@ -183,12 +183,13 @@ async function showTopic(call: Call, kind: string, topic: TopicInfo): Promise<vo
   );
 }
 
+/** Records lie in the log, and go with it if nothing takes them before. */
 function kept(retentionMs: number | null, retentionBytes: number | null): string {
   const bounds = [
-    ...(retentionMs === null ? [] : [`for ${showDuration(retentionMs)}`]),
+    ...(retentionMs === null ? [] : [`for ${showDuration(retentionMs)} at most`]),
     ...(retentionBytes === null ? [] : [`up to ${retentionBytes} bytes a queue`]),
   ];
-  return bounds.length === 0 ? 'kept for ever' : `kept ${bounds.join(' and ')}`;
+  return `kept ${['as long as the log', ...bounds].join(', ')}`;
 }
 
 function rowOf(topic: TopicSummary, wide: boolean): string[] {
