@@ -70,15 +70,16 @@ export class KeyIndex {
 
   /**
    * @param found runs that are there.
+   * @param first nobody can be led to what lies before any more.
    * @param last up to where the log was applied when the runs were to be complete.
    * @param isUsed whether any queue ever held a record: before that there is nothing to be found, and nothing missing.
    */
-  recover(found: readonly RunRange[], last: LogIndex, isUsed: boolean): void {
+  recover(found: readonly RunRange[], first: LogIndex, last: LogIndex, isUsed: boolean): void {
     const sorted = found.toSorted((one, other) => one.after - other.after || other.last - one.last);
-    let covered: LogIndex = NO_INDEX;
+    let covered = Math.min(first - 1, last) as LogIndex;
     for (const run of sorted) {
       if (run.last <= covered) {
-        // Its keys went into a larger run, and the node died before it was removed.
+        // Its keys went into a larger run, and the node died before it was removed; or the log does not keep what it leads to.
         this.#folder.disk.unlinkSync(this.#path(run));
         continue;
       }
@@ -148,6 +149,22 @@ export class KeyIndex {
       this.#handlers.onGap();
     }
     return true;
+  }
+
+  /**
+   * Runs of what the log does not keep any more go, but for the newest, which others may be merged into.
+   */
+  dropBefore(firstIndex: LogIndex): void {
+    this.#enqueue((next) => {
+      const kept = this.#runs.findIndex((run, at) => run.last >= firstIndex || at === this.#runs.length - 1);
+      for (const run of this.#runs.splice(0, kept < 0 ? 0 : kept)) {
+        this.#attempt(() => {
+          this.#folder.pool.forget(this.#path(run));
+          if (this.#folder.disk.existsSync(this.#path(run))) this.#folder.disk.unlinkSync(this.#path(run));
+        });
+      }
+      next();
+    });
   }
 
   /** Keys of a stretch of the log that was read again. The gap is closed as far as the stretch goes. */

@@ -247,6 +247,7 @@ export class QueueStore {
     const { deleted, raised } = this.#obsoleteAtCheckpoint;
     this.#obsoleteAtCheckpoint = { deleted: [], raised: new Map() };
     for (const queue of deleted) this.#attempt(() => this.#remove(queue.paths()));
+    this.#keys.dropBefore(this.#options.log.firstIndex);
     for (const [id, offset] of raised) {
       const queue = this.#queues.get(id);
       if (queue === undefined || !queue.isWhole) continue;
@@ -293,7 +294,7 @@ export class QueueStore {
     // Of topics that were deleted, or that the log will create again: then their units come with it.
     for (const [id, numbers] of files)
       this.#remove(numbers.map((number) => `${directory}/${queueFileName(id, number)}`));
-    this.#keys.recover(runs, appliedIndex, isUsed);
+    this.#keys.recover(runs, this.#options.log.firstIndex, appliedIndex, isUsed);
     this.#rebuilder.run();
     return isUsed;
   }

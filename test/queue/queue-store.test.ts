@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { LogIndex } from '../../src/base/units.ts';
 import { UNITS_PER_FILE, UNIT_BYTES } from '../../src/queue/unit.ts';
 import { Bench, FOLDER, timeOf } from './support/bench.ts';
 
@@ -291,6 +292,26 @@ describe('keys', () => {
     bench.reopen();
     bench.verify();
     expect(bench.reads).toBe(0);
+  });
+
+  test('of what the log does not keep go with the next checkpoint', () => {
+    const bench = new Bench({ keysPerRun: 100 });
+    bench.open();
+    const runs = (): number => bench.files().filter((name) => name.startsWith('keys')).length;
+    for (let round = 0; round < 3; round += 1) {
+      for (let at = 0; at < 1000; at += 1) bench.append(1, [{ key: `k${at % 70}` }]);
+      bench.settle();
+      expect(runs()).toBeGreaterThan(9);
+      bench.firstIndex = (bench.appliedIndex - 150) as LogIndex;
+      bench.raise(1, (bench.endOffset(1) ?? 0) - 100);
+      bench.checkpoint();
+      bench.settle();
+      expect(runs()).toBeLessThan(4);
+      bench.verify();
+      bench.reopen();
+      bench.verify();
+      expect(bench.reads).toBe(0);
+    }
   });
 
   test('of a whole run with one hash are found', () => {
