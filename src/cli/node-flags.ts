@@ -119,6 +119,12 @@ export const IDENTITY_FLAGS: readonly Flag[] = [
   },
 ];
 
+/** How a node works, whoever it is. */
+export type NodeSettings = Omit<
+  NodeOptions,
+  'id' | 'peers' | 'dataDirectory' | 'listen' | 'priority' | 'allowFaults'
+>;
+
 /** @throws CliError that names the flag. What only the node can judge it refuses itself. */
 export function nodeOptionsOf(call: Call): NodeOptions {
   const id = required(call, 'id', 'name this node: --id n1');
@@ -132,13 +138,21 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     throw usageError(`--listen ${JSON.stringify(listen)} is not HOST:PORT`, 'write it as 0.0.0.0:7101');
   }
   return {
-    ...NODE_DEFAULTS,
-    ...PROFILES[(text(call, 'profile') ?? 'lan') as keyof typeof PROFILES],
+    ...nodeSettingsOf(call),
     id,
     peers,
     dataDirectory: path.resolve(data),
     ...(listenAt === null ? {} : { listen: listenAt }),
     priority: number(call, 'priority') ?? 0,
+    allowFaults: flag(call, 'allow-faults'),
+  };
+}
+
+/** What NODE_FLAGS say, for one node or all. @throws CliError that names the flag. */
+export function nodeSettingsOf(call: Call): NodeSettings {
+  return {
+    ...NODE_DEFAULTS,
+    ...PROFILES[(text(call, 'profile') ?? 'lan') as keyof typeof PROFILES],
     segmentBytes: mebibytes(call, 'segment-mib'),
     // A segment can go when a checkpoint has what it held: one for each, so that what retention gives up really goes.
     checkpointEveryBytes: Math.min(NODE_DEFAULTS.checkpointEveryBytes, mebibytes(call, 'segment-mib')),
@@ -149,7 +163,6 @@ export function nodeOptionsOf(call: Call): NodeOptions {
     snapshotBytesPerSecondMax: mebibytes(call, 'snapshot-mib-per-s'),
     scrubBytesPerSecond: number(call, 'scrub-mib-per-s') === 0 ? 0 : mebibytes(call, 'scrub-mib-per-s'),
     durability: flag(call, 'unsafe-no-sync') ? 'unsafe-no-sync' : 'quorum-sync',
-    allowFaults: flag(call, 'allow-faults'),
     softwareVersion: VERSION,
   };
 }

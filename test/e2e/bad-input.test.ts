@@ -232,3 +232,12 @@ test('a header that is given twice', async () => {
   expect(code).toBe(2);
   expect(stderr).toContain('--header names "a" more than once');
 });
+
+test('a cluster whose nodes would all refuse their settings is not begun', async () => {
+  const data = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-e2e-')), 'data');
+  const { code, stderr } = await run(['up', '--data', data, '--retention-age', '0s']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('--retention-age 0s');
+  expect(fs.existsSync(data)).toBe(false);
+  fs.rmdirSync(path.dirname(data));
+});

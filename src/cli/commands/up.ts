@@ -19,7 +19,7 @@ import {
   writeLocalCluster,
 } from '../local-cluster.ts';
 import { logLine } from '../log-line.ts';
-import { NODE_FLAGS } from '../node-flags.ts';
+import { NODE_FLAGS, nodeSettingsOf } from '../node-flags.ts';
 import { say } from '../output.ts';
 import { consecutive, freeRun, isPort, takenPorts } from '../../platform/tcp-ports.ts';
 import { printable } from '../printable.ts';
@@ -82,6 +82,8 @@ export const up: Command = {
     ['$0 up --nodes 5 --data ./five', 'five, elsewhere'],
   ],
   run: async (call) => {
+    // What every node would refuse is refused before there is anything.
+    nodeSettingsOf(call);
     const directory = path.resolve(text(call, 'data') ?? defaultDirectory());
     const lock = lockCluster(directory);
     try {
