@@ -114,7 +114,7 @@ export const MARKS = {
   'node.forwarding-full': 'a request was refused because too many waited for the leader',
   'node.disk-slow': 'three syncs in a row were slow, or one hung',
   'node.slow-leader-handed-over': 'a leader with a slow disk handed leadership to a faster follower',
-  'node.rot-found': 'the background reading of the log found a record that does not verify',
+  'node.rot-found': 'a record of the log was read, in the background or for a follower, and does not verify',
   'node.disk-full': 'there was less room on the disk than the reserve, and no records were taken',
   'node.full-leader-handed-over': 'a leader with a full disk handed leadership to one with room',
   'node.first-offset-raised': 'retention took records from a queue',

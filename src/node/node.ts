@@ -475,6 +475,7 @@ export class Node implements DledgerNode {
               { peer: request.to },
             );
           this.#core.logRead(request, error === null ? entries : [], previousChecksum);
+          if (error !== null) this.#scrubber.readFailed(error, this.#loop.nowMs);
         },
       );
     }

@@ -59,3 +59,31 @@ describe('the log in the background', () => {
     expect(counter(cluster, reader, 'scrubbedBytes')).toBe(0);
   });
 });
+
+describe('a leader that cannot read what a follower needs', () => {
+  test('says so and hands over, and the follower gets it from the next one', () => {
+    const cluster = new SimulatedCluster({
+      seed: 6,
+      size: 3,
+      node: { segmentBytes: 64 * 1024, scrubBytesPerSecond: 0, cacheBytesMax: 16 * 1024 },
+    });
+    cluster.startAll();
+    const rotten = cluster.runUntilLeader();
+    const [late, intact] = cluster.followers();
+    if (late === undefined || intact === undefined) throw new Error('two followers');
+    cluster.kill(late);
+    const driver = new Driver(cluster);
+    const records = Array.from({ length: 100 }, (_, at) => `${at} ${'x'.repeat(3000)}`);
+    for (const record of records) expect(driver.append(rotten, [record]).error).toBeNull();
+    cluster.disk(rotten).setByte(SEGMENT, 30_000, (byte) => byte ^ 4);
+    cluster.start(late);
+    cluster.clock.advanceBy(10_000);
+
+    expect(cluster.leader()).toBe(intact);
+    expect(driver.readAll(late, 'committed').map(({ text }) => text)).toEqual(records);
+    const told = cluster.events(rotten).filter(({ code }) => code.startsWith('rot'));
+    expect(told.map(({ code }) => code)).toEqual(['rot-found', 'rotten-leader']);
+    expect(counter(cluster, rotten, 'rotFound')).toBe(1);
+    expect(counter(cluster, rotten, 'rotHandOvers')).toBe(1);
+  });
+});
