@@ -18,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'sim',
           include: ['test/{sim,museum}/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
       },
