@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { ClusterWatch, connect, type Client, type Producer } from '../src/client/index.ts';
 import type { NodeEvent } from '../src/wire/watch-schema.ts';
 import type { BenchCluster } from './processes.ts';
@@ -29,7 +30,9 @@ export interface FailoverResult {
 /** A node that was stopped goes on after so long. */
 const SILENT_MS = 3000;
 const LANES = 4;
-const SETTLED_WITHIN_MS = 60_000;
+/** A cluster that is not whole again by then, or acknowledges nothing, ends the run. */
+const PATIENCE_MS = 60_000;
+const POLL_MS = 10;
 
 /**
  * Writes one record after the other and ends the leader's reign again and again. What counts is what a client sees: the
@@ -40,11 +43,12 @@ export async function measureFailover(
   cluster: BenchCluster,
   how: Failover,
   rounds: number,
+  recordBytes: number,
   progress: (round: number) => void,
 ): Promise<FailoverResult> {
   const client = await connect({ endpoints: cluster.endpoints });
   const producer = client.createProducer({ inFlightMax: 8 });
-  const load = new Load(producer);
+  const load = new Load(producer, recordBytes);
   const events: NodeEvent[] = [];
   const watch = new ClusterWatch(
     { endpoints: cluster.endpoints, wantsPast: false },
@@ -86,13 +90,14 @@ async function end(how: Failover, cluster: BenchCluster, client: Client, leader:
 /** A few requests at a time, each followed by the next, and when they were acknowledged. */
 class Load {
   readonly #producer: Producer;
-  readonly #record = new Uint8Array(256).fill(120);
+  readonly #record: Uint8Array;
   readonly #acksMs: number[] = [];
   #isStopped = false;
   #wake: (() => void) | null = null;
 
-  constructor(producer: Producer) {
+  constructor(producer: Producer, recordBytes: number) {
     this.#producer = producer;
+    this.#record = new Uint8Array(recordBytes).fill(120);
     for (let lane = 0; lane < LANES; lane += 1) this.#next();
   }
 
@@ -100,16 +105,23 @@ class Load {
     this.#isStopped = true;
   }
 
-  /** Resolves when so many more were acknowledged. */
+  /** Resolves when so many more were acknowledged. @throws after a minute. */
   async acknowledged(count: number): Promise<void> {
     const goal = this.#acksMs.length + count;
-    await new Promise<void>((resolve) => {
+    const all = new Promise<boolean>((resolve) => {
       this.#wake = () => {
         if (this.#acksMs.length < goal) return;
         this.#wake = null;
-        resolve();
+        resolve(true);
       };
     });
+    const patience = new AbortController();
+    const late = setTimeout(PATIENCE_MS, false, { signal: patience.signal }).catch(() => false);
+    const areAll = await Promise.race([all, late]);
+    patience.abort();
+    if (areAll) return;
+    const missing = goal - this.#acksMs.length;
+    throw new Error(`${missing} of ${count} acknowledgements are missing after ${PATIENCE_MS / 1000} s`);
   }
 
   longestGap(sinceMs: number): { fromMs: number; toMs: number } {
@@ -158,10 +170,11 @@ function partsOf(events: readonly NodeEvent[], eventMs: number, ackMs: number): 
  * @throws after a minute: then the figures of this round would mean nothing.
  */
 async function settled(client: Client, size: number): Promise<string> {
-  const endMs = performance.now() + SETTLED_WITHIN_MS;
+  const endMs = performance.now() + PATIENCE_MS;
   for (;;) {
     if (performance.now() > endMs)
-      throw new Error(`the cluster is not whole again after ${SETTLED_WITHIN_MS / 1000} s`);
+      throw new Error(`the cluster is not whole again after ${PATIENCE_MS / 1000} s`);
+    await setTimeout(POLL_MS);
     const { leaderId, nodes } = await client.status();
     const leader = nodes.find(({ status }) => status?.nodeId === leaderId)?.status?.groups[0];
     const isWhole =

@@ -40,6 +40,9 @@ const { values } = parseArgs({
   },
 });
 
+/** A batch of a hundred such records still fits into one entry. */
+const SIZE_MAX = 16_384;
+
 const wanted = values.scenario;
 const known = [...SCENARIOS.map((scenario) => scenario.name), ...FAILOVERS.map((how) => `failover-${how}`)];
 if (wanted !== undefined && !known.includes(wanted))
@@ -48,9 +51,9 @@ if (values.output !== 'table' && values.output !== 'json')
   refuse(`-o ${values.output} is not known: choose table or json`);
 const [durationMs, repeats, rounds, size] = [
   positive('duration', values.duration) * 1000,
-  positive('repeat', values.repeat),
-  positive('rounds', values.rounds),
-  positive('size', values.size),
+  whole('repeat', values.repeat),
+  whole('rounds', values.rounds),
+  whole('size', values.size, SIZE_MAX),
 ];
 const scenarios = SCENARIOS.filter(
   (scenario) =>
@@ -86,7 +89,7 @@ async function bench(): Promise<void> {
       for (const how of FAILOVERS) {
         if (wanted !== undefined && wanted !== `failover-${how}`) continue;
         failovers.push(
-          await measureFailover(cluster, how, rounds, (done) =>
+          await measureFailover(cluster, how, rounds, size, (done) =>
             progress(`failover by ${how} ${done}/${rounds}`),
           ),
         );
@@ -187,6 +190,12 @@ function positive(name: string, text: string): number {
   const value = Number(text);
   if (value > 0) return value;
   return refuse(`--${name} ${text} is not a positive number`);
+}
+
+function whole(name: string, text: string, max = 1_000_000): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  return refuse(`--${name} ${text} is not a whole number from 1 to ${max}`);
 }
 
 function refuse(why: string): never {
