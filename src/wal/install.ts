@@ -43,6 +43,9 @@ export function installSnapshot(
     const what = 'the snapshot that the log was to begin with does not verify';
     throw new WalRotError({ file: SNAPSHOT_NAME, position: 0, index: null }, what);
   }
+  // The process may have been killed between naming the snapshot and making its name durable: without this a power cut
+  // could take the name back after the log is gone.
+  disk.syncDirectorySync(directory);
   for (const name of names.filter(belongsToLog)) disk.unlinkSync(join(directory, name));
   // The names are gone for certain before they are given again.
   disk.syncDirectorySync(directory);

@@ -73,7 +73,6 @@ export function recoverLog(
     if (!mutations.trustsPageCacheAtStart) makeDurable(disk, segments, watermark);
     const sparePath = join(directory, SPARE_NAME);
     if (disk.existsSync(sparePath)) disk.unlinkSync(sparePath);
-    removeTrimmed(disk, directory, map.firstSegment);
     disk.syncDirectorySync(directory);
     const watermarkFile = new WatermarkFile(file, identity);
     const proven = watermarkOf(map, active, watermark.commitHint);
@@ -87,6 +86,8 @@ export function recoverLog(
     }
     watermarkFile.write(proven);
     watermarkFile.syncSync();
+    // The watermark that was read may have been durable only now: with an older one they would be missing.
+    removeTrimmed(disk, directory, map.firstSegment);
     return { map, files, active, segments, watermark: proven, watermarkFile, tornBytes };
   } catch (error) {
     files.closeAll();
