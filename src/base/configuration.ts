@@ -1,3 +1,6 @@
+import { crc32 } from './crc32.ts';
+import { EntryKind, type EntryDraft } from './entry.ts';
+import type { Prng } from './prng.ts';
 import { isNodeId, type Incarnation, type NodeId } from './units.ts';
 import { readUint53, writeUint53 } from './uint53.ts';
 
@@ -134,4 +137,24 @@ export function findMember(configuration: Configuration, id: NodeId): Member | n
 
 export function voterIds(configuration: Configuration): NodeId[] {
   return configuration.members.filter((member) => member.role === 'voter').map((member) => member.id);
+}
+
+/** The entry that makes it hold, to be sealed. */
+export function configurationDraft(configuration: Configuration): EntryDraft {
+  const body = encodeConfiguration(configuration);
+  return {
+    kind: EntryKind.configuration,
+    version: CONFIGURATION_VERSION,
+    queue: 0,
+    recordCount: 0,
+    body,
+    bodyChecksum: crc32(body),
+  };
+}
+
+/** 32 hexadecimal digits, by chance. */
+export function newClusterId(prng: Prng): string {
+  let clusterId = '';
+  for (let word = 0; word < 4; word += 1) clusterId += prng.uint32().toString(16).padStart(8, '0');
+  return clusterId;
 }

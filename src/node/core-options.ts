@@ -1,4 +1,4 @@
-import { FORMAT_VERSION, type Configuration } from '../base/configuration.ts';
+import { FORMAT_VERSION, newClusterId, type Configuration } from '../base/configuration.ts';
 import type { Prng } from '../base/prng.ts';
 import { FIRST_GROUP, UNKNOWN_INCARNATION } from '../base/units.ts';
 import { RAFT_DEFAULTS, type RaftOptions } from '../raft/index.ts';
@@ -31,8 +31,7 @@ export function coreOptions(options: NodeOptions, storage: Storage, prng: Prng):
 
 /** What this node would found a cluster with, should it be the first leader ever. */
 function foundingConfiguration({ peers }: NodeOptions, prng: Prng): Configuration {
-  let clusterId = '';
-  for (let word = 0; word < 4; word += 1) clusterId += prng.uint32().toString(16).padStart(8, '0');
+  const clusterId = newClusterId(prng);
   const members = peers
     .map((peer) => ({
       id: asNodeId(peer.id),

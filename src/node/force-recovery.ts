@@ -1,14 +1,13 @@
 import { join } from 'node:path';
 import {
-  CONFIGURATION_VERSION,
+  configurationDraft,
   decodeConfiguration,
-  encodeConfiguration,
   FORMAT_VERSION,
+  newClusterId,
   type Configuration,
   type Member,
 } from '../base/configuration.ts';
-import { crc32 } from '../base/crc32.ts';
-import { EntryKind, entryBody, entryTime, sealEntries } from '../base/entry.ts';
+import { entryBody, entryTime, sealEntries } from '../base/entry.ts';
 import type { Clock } from '../base/ports/clock.ts';
 import { DiskError, type Disk } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
@@ -143,8 +142,7 @@ function settle(
 }
 
 function newConfiguration(members: readonly NewMember[], prng: Prng): Configuration {
-  let clusterId = '';
-  for (let word = 0; word < 4; word += 1) clusterId += prng.uint32().toString(16).padStart(8, '0');
+  const clusterId = newClusterId(prng);
   const named = members.map(
     ({ id, address }): Member => ({
       id: asNodeId(id),
@@ -180,17 +178,8 @@ function appendConfiguration(
     // In turns of their own: the log has to end what it is doing, and takes a disk error in here for one of its own.
     clock.defer(() => wal.close(() => clock.defer(() => done(error, last))));
   };
-  const body = encodeConfiguration(configuration);
-  const draft = {
-    kind: EntryKind.configuration,
-    version: CONFIGURATION_VERSION,
-    queue: 0,
-    recordCount: 0,
-    body,
-    bodyChecksum: crc32(body),
-  };
   const term = (Math.max(wal.hardState.term, wal.lastTerm) + 1) as Term;
-  const entries = sealEntries([draft], {
+  const entries = sealEntries([configurationDraft(configuration)], {
     group: survivor.identity.group,
     firstIndex: (wal.lastIndex + 1) as LogIndex,
     term,

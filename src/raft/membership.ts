@@ -1,10 +1,8 @@
 import { assert } from '../base/assert.ts';
-import { crc32 } from '../base/crc32.ts';
 import {
-  CONFIGURATION_VERSION,
+  configurationDraft,
   ConfigurationFormatError,
   decodeConfiguration,
-  encodeConfiguration,
   findMember,
   voterIds,
   type Configuration,
@@ -295,16 +293,4 @@ function pendingOf(entry: Entry): { index: LogIndex; configuration: Configuratio
     if (error instanceof ConfigurationFormatError) return { index: entry.index, configuration: null };
     throw error;
   }
-}
-
-function configurationDraft(configuration: Configuration): EntryDraft {
-  const body = encodeConfiguration(configuration);
-  return {
-    kind: EntryKind.configuration,
-    version: CONFIGURATION_VERSION,
-    queue: 0,
-    recordCount: 0,
-    body,
-    bodyChecksum: crc32(body),
-  };
 }

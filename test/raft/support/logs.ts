@@ -1,9 +1,5 @@
 import type { Configuration } from '../../../src/base/configuration.ts';
-import {
-  CONFIGURATION_VERSION,
-  encodeConfiguration,
-  FORMAT_VERSION,
-} from '../../../src/base/configuration.ts';
+import { configurationDraft, FORMAT_VERSION } from '../../../src/base/configuration.ts';
 import { crc32 } from '../../../src/base/crc32.ts';
 import { type Entry, type EntryDraft, EntryKind, sealEntries } from '../../../src/base/entry.ts';
 import {
@@ -53,18 +49,6 @@ export function configurationOf(
 
 export function bootstrapOf(ids: readonly NodeId[]): Configuration {
   return configurationOf(ids, () => UNKNOWN_INCARNATION);
-}
-
-export function configurationDraft(configuration: Configuration): EntryDraft {
-  const body = encodeConfiguration(configuration);
-  return {
-    kind: EntryKind.configuration,
-    version: CONFIGURATION_VERSION,
-    queue: 0,
-    recordCount: 0,
-    body,
-    bodyChecksum: crc32(body),
-  };
 }
 
 /** A proposal with this text, padded to `bodyBytes`. */

@@ -1,4 +1,5 @@
-import { configurationDraft, textDraft } from './drafts.ts';
+import { configurationDraft } from '../../../../src/base/configuration.ts';
+import { textDraft } from './drafts.ts';
 import type { Configuration } from '../../../../src/base/configuration.ts';
 import { sealEntries, type Entry } from '../../../../src/base/entry.ts';
 import type { InstallSnapshot, PeerMessage, SnapshotId } from '../../../../src/base/peer-message.ts';
