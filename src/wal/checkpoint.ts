@@ -3,9 +3,10 @@ import { assert } from '../base/assert.ts';
 import { crc32 } from '../base/crc32.ts';
 import { mark } from '../base/marks.ts';
 import type { Clock } from '../base/ports/clock.ts';
-import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
+import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { GroupId, LogIndex, Term } from '../base/units.ts';
+import { attempt, diskErrorOf } from './errors.ts';
 import {
   CHECKPOINT_HEADER,
   CHECKPOINT_HEADER_BYTES,
@@ -100,12 +101,9 @@ export class CheckpointStore {
 
   /** Removes checkpoints that are older than this one. One that cannot be removed costs room, and nothing else. */
   dropBefore(index: LogIndex): void {
-    this.#attempt(
-      () => undefined,
-      () => {
-        for (const older of this.list()) if (older < index) this.#remove(older);
-      },
-    );
+    diskErrorOf(() => {
+      for (const older of this.list()) if (older < index) this.#remove(older);
+    });
   }
 
   /**
@@ -123,7 +121,7 @@ export class CheckpointStore {
       this.#isWriting = false;
       done(error);
     };
-    this.#attempt(
+    attempt(
       (error) => this.#clock.defer(() => end(error)),
       () => {
         if (this.#disk.existsSync(path)) this.#disk.unlinkSync(path);
@@ -132,14 +130,11 @@ export class CheckpointStore {
           file.closeSync();
           if (error !== null) {
             // It may have taken the last room there was.
-            this.#attempt(
-              () => undefined,
-              () => this.#disk.unlinkSync(path),
-            );
+            diskErrorOf(() => this.#disk.unlinkSync(path));
             end(error);
             return;
           }
-          this.#attempt(end, () => {
+          attempt(end, () => {
             this.#publish(path, header.index);
             end(null);
           });
@@ -161,7 +156,7 @@ export class CheckpointStore {
     const next = (): void => {
       const slice = this.#takeSlice(chunks);
       if (slice.length === 0) {
-        this.#attempt(done, () => {
+        attempt(done, () => {
           file.writevSync(this.#encode(header, stateBytes, stateChecksum), 0);
           file.datasync(done);
         });
@@ -219,15 +214,6 @@ export class CheckpointStore {
     writeUint53(view, CHECKPOINT_HEADER.time, header.timeMs);
     view.setUint32(CHECKPOINT_HEADER.checksum, headerChecksum(bytes, header.configuration), true);
     return [bytes, header.configuration];
-  }
-
-  #attempt(done: (error: Error | null) => void, step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      done(error);
-    }
   }
 }
 

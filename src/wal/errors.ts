@@ -1,4 +1,5 @@
 import type { EntryFormatError } from '../base/entry.ts';
+import { DiskError } from '../base/ports/disk.ts';
 import type { LogIndex } from '../base/units.ts';
 
 /** Where in the log something is wrong, for people and for repair. */
@@ -85,4 +86,21 @@ export class WalReadError extends Error {
     super(message);
     this.code = code;
   }
+}
+
+/** Runs a step; what the disk refuses is returned. */
+export function diskErrorOf(step: () => void): DiskError | null {
+  try {
+    step();
+    return null;
+  } catch (error) {
+    if (error instanceof DiskError) return error;
+    throw error;
+  }
+}
+
+/** Runs a step; what the disk refuses goes to `done`. */
+export function attempt(done: (error: DiskError) => void, step: () => void): void {
+  const error = diskErrorOf(step);
+  if (error !== null) done(error);
 }

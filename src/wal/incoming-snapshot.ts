@@ -5,7 +5,8 @@ import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { Disk, DiskError, DiskFile } from '../base/ports/disk.ts';
 import type { GroupId } from '../base/units.ts';
 import { SNAPSHOT_NAME, SNAPSHOT_TEMPORARY_NAME } from './format.ts';
-import { diskErrorOf, readHead, snapshotId, verifyState } from './snapshot-file.ts';
+import { diskErrorOf } from './errors.ts';
+import { readHead, snapshotId, verifyState } from './snapshot-file.ts';
 
 /**
  * The snapshot that a leader sends, while it comes in, in a file beside the log. The node goes on as it was until all of

@@ -4,9 +4,10 @@ import { coalesceEntryBytes, ENTRY_HEADER_BYTES, type Entry } from '../base/entr
 import { crc32Between } from '../base/crc32.ts';
 import { mark } from '../base/marks.ts';
 import type { Mutations } from '../base/mutations.ts';
-import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
+import type { Disk, DiskFile } from '../base/ports/disk.ts';
 import type { Prng } from '../base/prng.ts';
 import type { LogIndex } from '../base/units.ts';
+import { attempt, diskErrorOf } from './errors.ts';
 import { writeFooter } from './footer.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -231,13 +232,10 @@ export class LogWriter {
   /** The change of segments failed: whatever room the next one had taken belongs to the log. */
   #giveBack({ file, path }: PreparedFile): void {
     if (!this.#disk.existsSync(path)) return;
-    attempt(
-      () => undefined,
-      () => {
-        file.closeSync();
-        this.#disk.unlinkSync(path);
-      },
-    );
+    diskErrorOf(() => {
+      file.closeSync();
+      this.#disk.unlinkSync(path);
+    });
   }
 
   /** What a block needs at most, with what it adds to the footer. */
@@ -266,14 +264,4 @@ function assertContinues(firstIndex: LogIndex, entries: readonly Entry[], previo
   );
   const computed = crc32Between(first.bytes, 0, ENTRY_HEADER_BYTES - 4, previousChecksum);
   assert(computed === first.checksum, () => `entry ${first.index} does not chain to the entry before it`);
-}
-
-/** Runs a step; what the disk refuses goes to `done`. */
-function attempt(done: (error: Error | null) => void, step: () => void): void {
-  try {
-    step();
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    done(error);
-  }
 }

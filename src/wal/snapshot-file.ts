@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { crc32 } from '../base/crc32.ts';
 import type { SnapshotId } from '../base/peer-message.ts';
-import { DiskError, type Disk, type DiskFile } from '../base/ports/disk.ts';
+import type { Disk, DiskError, DiskFile } from '../base/ports/disk.ts';
 import type { GroupId, LogIndex } from '../base/units.ts';
 import { decodeCheckpointHead, type CheckpointHead } from './checkpoint.ts';
+import { diskErrorOf } from './errors.ts';
 import { CHECKPOINT_HEADER, CHECKPOINT_HEADER_BYTES, checkpointName } from './format.ts';
 
 /** A configuration has at most so many bytes: what says more is no checkpoint, and is given no memory. */
@@ -117,15 +118,4 @@ export function verifyState(
     });
   };
   next(stateAt, 0);
-}
-
-/** Runs a step; what the disk refuses is returned. */
-export function diskErrorOf(step: () => void): DiskError | null {
-  try {
-    step();
-    return null;
-  } catch (error) {
-    if (error instanceof DiskError) return error;
-    throw error;
-  }
 }
