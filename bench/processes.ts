@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Client } from '../src/client/index.ts';
+import { freePorts } from '../test/support/free-ports.ts';
 
 const binary = path.resolve(import.meta.dirname, '../bin/dledger');
 
@@ -113,18 +113,4 @@ export class BenchCluster {
     for (const id of this.#nodes.keys()) await this.kill(id);
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-/** Free at the moment, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, 'close');
-    }),
-  );
-  return ports;
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import http2 from 'node:http2';
 import path from 'node:path';
-import { freePorts } from '../processes.ts';
+import { freePorts } from '../../test/support/free-ports.ts';
 import type { Peer, PeerClient, RunningPeer } from './peer.ts';
 import { eventually, Programs } from './programs.ts';
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import type net from 'node:net';
 import path from 'node:path';
-import { freePorts } from '../processes.ts';
+import { freePorts } from '../../test/support/free-ports.ts';
 import type { Peer, PeerClient, RunningPeer } from './peer.ts';
 import { dial, eventually, Programs } from './programs.ts';
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Redis } from 'ioredis';
-import { freePorts } from '../processes.ts';
+import { freePorts } from '../../test/support/free-ports.ts';
 import type { Peer, PeerClient, RunningPeer } from './peer.ts';
 import { dial, eventually, Programs } from './programs.ts';
 

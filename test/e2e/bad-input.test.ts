@@ -4,7 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Client } from '../../src/client/index.ts';
-import { Cluster, Command, freePorts, run } from './support/cluster.ts';
+import { Cluster, Command, run } from './support/cluster.ts';
+import { freePorts } from '../support/free-ports.ts';
 
 // What a tired operator types, and what a stranger sends to the port: named, refused, and nothing lost.
 

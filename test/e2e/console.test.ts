@@ -2,7 +2,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Cluster, freePorts, run } from './support/cluster.ts';
+import { Cluster, run } from './support/cluster.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { TerminalSession } from './support/terminal.ts';
 
 // The console on real terminals, before a real cluster whose leader is killed while it runs.

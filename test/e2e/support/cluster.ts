@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { Client } from '../../../src/client/index.ts';
+import { freePorts } from '../../support/free-ports.ts';
 
 /** Real processes on loopback: what a user starts, stops and kills. */
 
@@ -101,26 +101,6 @@ export async function run(
   options: { cwd?: string; env?: Record<string, string>; input?: string } = {},
 ): Promise<Finished> {
   return new Command(args, options).finished;
-}
-
-/** Ports that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = net.createServer();
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, 'close');
-    }),
-  );
-  return ports;
 }
 
 export interface StatusNode {

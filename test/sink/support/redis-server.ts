@@ -1,10 +1,10 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
+import { freePorts } from '../../support/free-ports.ts';
 
 /** Why there is no real Redis to test against; null where there is one. */
 export const noRedis: string | null = reason();
@@ -36,7 +36,8 @@ export class RedisServer {
 
   static async start(flags: readonly string[] = []): Promise<RedisServer> {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dledger-redis-'));
-    const server = new RedisServer(await freePort(), directory, flags);
+    const [port] = (await freePorts(1)) as [number];
+    const server = new RedisServer(port, directory, flags);
     await server.#ready();
     return server;
   }
@@ -82,13 +83,4 @@ export class RedisServer {
     await client.ping().catch(() => undefined);
     client.disconnect();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
