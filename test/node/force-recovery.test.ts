@@ -6,7 +6,7 @@ import { Prng } from '../../src/base/prng.ts';
 import { FIRST_GROUP, nodeId, type Incarnation } from '../../src/base/units.ts';
 import { forceRecover, surveySurvivor, type Recovery } from '../../src/node/index.ts';
 import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
-import { CheckpointStore, DirectoryRefusedError, verifyLog, Wal } from '../../src/wal/index.ts';
+import { DirectoryRefusedError, verifyLog, Wal } from '../../src/wal/index.ts';
 import { Bench, DIRECTORY, index, N1, N2, term } from '../wal/harness.ts';
 
 const OLD = '0123456789abcdef0123456789abcdef';
@@ -91,23 +91,8 @@ test('finds the members of a log that begins later in its checkpoint', () => {
   bench.open();
   for (let count = 0; count < 10; count += 1) bench.write(10, { bodyBytes: 1500, term: 4 });
   const founding = entryBody(bench.wal.configurationEntries(index(0))[0] as never);
-  const header = {
-    index: index(120),
-    term: term(4),
-    checksum: bench.wal.checksumAt(index(120)),
-    configurationIndex: index(1),
-    configuration: founding.slice(),
-    stateDigest: 0,
-    timeMs: 0,
-  };
-  const store = new CheckpointStore({
-    disk: bench.disk,
-    clock: bench.clock,
-    directory: DIRECTORY,
-    group: FIRST_GROUP,
-  });
-  store.write(header, [new Uint8Array(10)], (error) => expect(error).toBeNull());
-  bench.settle();
+  const checksum = bench.wal.checksumAt(index(120));
+  bench.writeCheckpoint({ index: index(120), term: term(4), checksum, configuration: founding.slice() }, 10);
   const firstIndex = bench.wal.trimTo(index(110));
   expect(firstIndex).toBeGreaterThan(20);
   bench.settle();
@@ -148,13 +133,7 @@ test('may be interrupted anywhere: what has its name is whole, and the survivor 
   let at = 0;
   for (let ended = false; !ended; at += 2) {
     const bench = survivor();
-    const stopAt = bench.disk.operations + at;
-    bench.disk.onOperation = ({ number }) => {
-      if (number < stopAt) return;
-      bench.disk.onOperation = null;
-      bench.disk.powerCut('some');
-      throw new SimulatedCrash();
-    };
+    bench.cutPowerAt(bench.disk.operations + at);
     try {
       ended = recover(bench) !== null;
     } catch (error) {

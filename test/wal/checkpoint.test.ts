@@ -21,13 +21,7 @@ function headerAt(at: number): CheckpointHeader {
 function stored(): { bench: Bench; store: CheckpointStore } {
   const bench = new Bench();
   bench.disk.mkdirSync(DIRECTORY);
-  const store = new CheckpointStore({
-    disk: bench.disk,
-    clock: bench.clock,
-    directory: DIRECTORY,
-    group: FIRST_GROUP,
-  });
-  return { bench, store };
+  return { bench, store: bench.checkpoints() };
 }
 
 function chunksOf(state: Uint8Array, bytes: number): Uint8Array[] {
@@ -208,12 +202,7 @@ describe('a crash while it is written', () => {
         bench.disk.powerCut('some');
         throw new Error('power cut');
       };
-      const other = new CheckpointStore({
-        disk: bench.disk,
-        clock: bench.clock,
-        directory: DIRECTORY,
-        group: FIRST_GROUP,
-      });
+      const other = bench.checkpoints();
       const before = bench.disk.operations;
       try {
         write(bench, other, 9, stateOf(3000));

@@ -5,7 +5,8 @@ import { EntryKind, sealEntries, type Entry } from '../../src/base/entry.ts';
 import type { Clock, TimerHandle } from '../../src/base/ports/clock.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { FIRST_GROUP, nodeId, type LogIndex, type NodeId, type Term } from '../../src/base/units.ts';
-import { CrashableDisk } from '../../src/sim/crashable-disk.ts';
+import { CrashableDisk, SimulatedCrash } from '../../src/sim/crashable-disk.ts';
+import { CheckpointStore, type CheckpointHeader } from '../../src/wal/checkpoint.ts';
 import { BLOCK_HEADER, SEGMENT_HEADER_BYTES } from '../../src/wal/format.ts';
 import type { HardState } from '../../src/wal/hard-state.ts';
 import { segmentSeed } from '../../src/wal/segment-format.ts';
@@ -128,6 +129,44 @@ export class Bench {
   get wal(): Wal {
     assert(this.#wal !== null, 'the log is not open');
     return this.#wal;
+  }
+
+  /** Of the same directory; each knows what is on the disk, and nothing of the others. */
+  checkpoints(): CheckpointStore {
+    return new CheckpointStore({
+      disk: this.disk,
+      clock: this.clock,
+      directory: DIRECTORY,
+      group: FIRST_GROUP,
+    });
+  }
+
+  /** Writes a checkpoint that says `header`, with a state of so many bytes. */
+  writeCheckpoint(
+    header: Partial<CheckpointHeader> & { readonly index: LogIndex },
+    stateBytes: number,
+  ): void {
+    const rest = {
+      checksum: 0,
+      configurationIndex: index(1),
+      configuration: new Uint8Array(0),
+      stateDigest: 0,
+      timeMs: 0,
+    };
+    this.checkpoints().write({ term: term(1), ...rest, ...header }, [new Uint8Array(stateBytes)], (error) => {
+      assert(error === null, () => `the checkpoint was not written: ${error?.message}`);
+    });
+    this.settle();
+  }
+
+  /** The power fails just before operation `number` of the disk, counted over its life, and the process dies with it. */
+  cutPowerAt(number: number): void {
+    this.disk.onOperation = (operation) => {
+      if (operation.number < number) return;
+      this.disk.onOperation = null;
+      this.disk.powerCut('some');
+      throw new SimulatedCrash();
+    };
   }
 
   open(): Wal {

@@ -243,22 +243,30 @@ function dieAt(machine: Machine, event: number, crash: 'kill' | 'none' | 'all' |
   };
 }
 
+/** @returns whether what `dieAt` was told came in the course of it. */
+function diesIn(machine: Machine, work: () => void): boolean {
+  try {
+    work();
+    return false;
+  } catch (error) {
+    if (!(error instanceof SimulatedCrash)) throw error;
+    return true;
+  } finally {
+    machine.disk.onOperation = null;
+  }
+}
+
 describe.each(['kill', 'none', 'all', 'some'] as const)('a crash (%s)', (crash) => {
   test('at any step leaves the old log or the new one', () => {
     let outcomes = { old: 0, new: 0 };
     for (let event = 1; ; event += 1) {
       const machine = follower(1000 + event);
       dieAt(machine, event, crash);
-      let crashed = false;
-      try {
+      const dies = diesIn(machine, () => {
         machine.takeIn(SNAPSHOT.id, SNAPSHOT.bytes);
         machine.open();
-      } catch (error) {
-        if (!(error instanceof SimulatedCrash)) throw error;
-        crashed = true;
-      }
-      machine.disk.onOperation = null;
-      if (!crashed) break;
+      });
+      if (!dies) break;
       machine.open();
       if (machine.wal.firstIndex === 1) {
         expect(machine.isPublished).toBe(false);
@@ -280,15 +288,7 @@ describe.each(['kill', 'none', 'all', 'some'] as const)('a crash (%s)', (crash) 
       machine.takeIn(SNAPSHOT.id, SNAPSHOT.bytes);
       machine.disk.powerCut('some');
       dieAt(machine, event, crash);
-      let crashed = false;
-      try {
-        machine.open();
-      } catch (error) {
-        if (!(error instanceof SimulatedCrash)) throw error;
-        crashed = true;
-      }
-      machine.disk.onOperation = null;
-      if (!crashed) break;
+      if (!diesIn(machine, () => machine.open())) break;
       machine.open();
       checkNew(machine);
     }

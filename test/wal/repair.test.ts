@@ -2,9 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { encodeConfiguration } from '../../src/base/configuration.ts';
 import { EntryKind } from '../../src/base/entry.ts';
 import { Prng } from '../../src/base/prng.ts';
-import { FIRST_GROUP, type Incarnation } from '../../src/base/units.ts';
+import type { Incarnation } from '../../src/base/units.ts';
 import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
-import { CheckpointStore } from '../../src/wal/checkpoint.ts';
 import { WalRotError } from '../../src/wal/errors.ts';
 import { planRepair, type RepairCost } from '../../src/wal/repair-plan.ts';
 import { repairLog, RepairRefusedError } from '../../src/wal/repair.ts';
@@ -171,25 +170,7 @@ describe('a repair', () => {
 
   test('puts a checkpoint aside that is damaged, or ahead of what is left', () => {
     const bench = filled();
-    const store = new CheckpointStore({
-      disk: bench.disk,
-      clock: bench.clock,
-      directory: DIRECTORY,
-      group: FIRST_GROUP,
-    });
-    for (const at of [50, 128]) {
-      const header = {
-        index: index(at),
-        term: term(1),
-        checksum: 0,
-        configurationIndex: index(1),
-        configuration: new Uint8Array(0),
-        stateDigest: 0,
-        timeMs: 0,
-      };
-      store.write(header, [new Uint8Array(100)], (error) => expect(error).toBeNull());
-      bench.settle();
-    }
+    for (const at of [50, 128]) bench.writeCheckpoint({ index: index(at) }, 100);
     bench.flip(bench.segmentPath(2), 20_000);
     repair(bench, 'lose-records');
     expect(verifyLog(bench.disk, DIRECTORY)).toMatchObject({ ok: true, checkpoints: [50] });
@@ -211,23 +192,10 @@ describe('a repair', () => {
 
   test('leaves a log alone whose place a snapshot is about to take, unless that is damaged', () => {
     const bench = filled();
-    const store = new CheckpointStore({
-      disk: bench.disk,
-      clock: bench.clock,
-      directory: DIRECTORY,
-      group: FIRST_GROUP,
-    });
-    const header = {
-      index: index(500),
-      term: term(3),
-      checksum: 7,
-      configurationIndex: index(1),
-      configuration: new Uint8Array(30),
-      stateDigest: 0,
-      timeMs: 0,
-    };
-    store.write(header, [new Uint8Array(100)], (error) => expect(error).toBeNull());
-    bench.settle();
+    bench.writeCheckpoint(
+      { index: index(500), term: term(3), checksum: 7, configuration: new Uint8Array(30) },
+      100,
+    );
     bench.disk.renameSync(`${DIRECTORY}/checkpoint-0000000000000500`, `${DIRECTORY}/snapshot`);
     bench.flip(bench.segmentPath(2), 20_000);
     expect(planRepair(bench.disk, DIRECTORY)).toMatchObject({ steps: [], hopeless: null });
@@ -249,13 +217,7 @@ describe('a repair', () => {
       const { incarnation } = verifyLog(bench.disk, DIRECTORY).identity;
       bench.flip(bench.segmentPath(2), 20_000);
       const good = planRepair(bench.disk, DIRECTORY).lastIndex;
-      const stopAt = bench.disk.operations + at;
-      bench.disk.onOperation = ({ number }) => {
-        if (number < stopAt) return;
-        bench.disk.onOperation = null;
-        bench.disk.powerCut('some');
-        throw new SimulatedCrash();
-      };
+      bench.cutPowerAt(bench.disk.operations + at);
       try {
         repair(bench, 'lose-records');
         ended = true;

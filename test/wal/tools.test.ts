@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { EntryKind } from '../../src/base/entry.ts';
-import { FIRST_GROUP } from '../../src/base/units.ts';
-import { CheckpointStore } from '../../src/wal/checkpoint.ts';
 import { dumpLog, type DumpItem } from '../../src/wal/dump.ts';
 import { DirectoryRefusedError, WalRotError } from '../../src/wal/errors.ts';
 import { OfflineLog } from '../../src/wal/offline-log.ts';
@@ -156,23 +154,8 @@ describe('a log that begins later', () => {
     bench.open();
     for (let at = 0; at < 400; at += 10) bench.write(10, { bodyBytes: 1000 });
     if (checkpointAt !== null) {
-      const store = new CheckpointStore({
-        disk: bench.disk,
-        clock: bench.clock,
-        directory: DIRECTORY,
-        group: FIRST_GROUP,
-      });
-      const header = {
-        index: index(checkpointAt),
-        term: term(1),
-        checksum: bench.wal.checksumAt(index(checkpointAt)),
-        configurationIndex: index(0),
-        configuration: new Uint8Array(0),
-        stateDigest: 0,
-        timeMs: 0,
-      };
-      store.write(header, [new Uint8Array(10)], (error) => expect(error).toBeNull());
-      bench.settle();
+      const checksum = bench.wal.checksumAt(index(checkpointAt));
+      bench.writeCheckpoint({ index: index(checkpointAt), checksum, configurationIndex: index(0) }, 10);
     }
     expect(bench.wal.trimTo(index(200))).toBeGreaterThan(100);
     bench.settle();
