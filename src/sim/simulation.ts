@@ -68,6 +68,12 @@ export interface SimulationResult {
   readonly check: CheckResult | null;
 }
 
+/** A record as a reader got it, and what it says. */
+interface ReadValue {
+  readonly record: LogRecord;
+  readonly value: string;
+}
+
 export interface SimulationOptions {
   /** Told what happens, a line each. */
   readonly onLine?: (line: string) => void;
@@ -353,7 +359,6 @@ class Simulation {
     ];
   }
 
-  /** One linearizable read of everything, as a client would do it in the end. */
   /** Where the log begins is decided for all: who keeps less has lost what the others would still serve. */
   #differentStarts(): Failure[] {
     const starts = this.#cluster.ids.map((id) => this.#cluster.group(id).firstIndex);
@@ -362,18 +367,20 @@ class Simulation {
     return [{ rule: 'log-starts-differ', message, evidence: [] }];
   }
 
+  /** One linearizable read of everything, as a client would do it in the end. */
   #readWholeLog(): void {
     const { endpoints } = this.#world;
     const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'leader' }, this.#judgePorts());
-    this.#readAll('the judge', channel, 'linearizable', this.#firstIndex(this.#cluster.ids));
+    this.#readAll('the judge', channel, 'linearizable', this.#cluster.ids);
+    channel.close();
   }
 
   /** What a node shows of its log, as any client may ask it to. */
   #finalLog(id: string): FinalLog {
     const endpoints = [{ host: id, port: NODE_PORT }];
     const channel = new RequestChannel({ endpoints, clusterId: null, wants: 'anyNode' }, this.#judgePorts());
-    const from = this.#firstIndex([id]);
-    const records = this.#readAll(`the judge at ${id}`, channel, 'committed', from);
+    const { from, records } = this.#readAll(`the judge at ${id}`, channel, 'committed', [id]);
+    channel.close();
     // What was trimmed is as it was when it was applied.
     const entries: FinalEntry[] = this.#state.entriesBefore(from);
     let values: string[] = [];
@@ -395,13 +402,30 @@ class Simulation {
     return Math.max(...ids.map((id) => this.#cluster.group(id).firstIndex));
   }
 
+  /** Logs are trimmed while the judge reads, as while anybody does: it begins again where they begin by then. */
   #readAll(
     reader: string,
     channel: RequestChannel,
     consistency: 'linearizable' | 'committed',
+    ids: readonly string[],
+  ): { from: number; records: ReadValue[] } {
+    for (;;) {
+      const from = this.#firstIndex(ids);
+      const records = this.#tryReadAll(reader, channel, consistency, from);
+      if (records !== null) return { from, records };
+      if (this.#firstIndex(ids) === from) {
+        throw new Stop('unreadable', `${reader} cannot read the log`, this.#statusLines());
+      }
+    }
+  }
+
+  #tryReadAll(
+    reader: string,
+    channel: RequestChannel,
+    consistency: 'linearizable' | 'committed',
     from: number,
-  ): { record: LogRecord; value: string }[] {
-    const records: { record: LogRecord; value: string }[] = [];
+  ): ReadValue[] | null {
+    const records: ReadValue[] = [];
     const options = { from, consistency, isFollowing: false, timeoutMs: 10_000 };
     // The judge reads with the right client, whatever the clients of this world are like.
     const read = new RecordedRead({ ...this.#world, mutations: NO_MUTATIONS }, reader, channel, options);
@@ -411,9 +435,7 @@ class Simulation {
       isWhole = whole;
     });
     this.#until(() => isWhole !== null, 60_000);
-    channel.close();
-    if (isWhole !== true) throw new Stop('unreadable', `${reader} cannot read the log`, this.#statusLines());
-    return records;
+    return isWhole === true ? records : null;
   }
 
   #judgePorts(): ConstructorParameters<typeof RequestChannel>[1] {
