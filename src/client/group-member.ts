@@ -3,6 +3,7 @@ import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import {
   decodeGroupResult,
   encodeGroup,
+  groupRequestLater,
   type GroupRequest,
   type GroupResult,
   type GroupView,
@@ -83,8 +84,7 @@ export class GroupMember {
   join(): void {
     const { instance, clientName, topics, sessionTimeoutMs, timeoutMs } = this.#options;
     const request = { op: 'join', instance, clientName, topics, sessionTimeoutMs } as const;
-    const askedAtMs = this.#clock.monotonicMs();
-    this.#heartbeat = this.#ask(request, timeoutMs, (error, view) => {
+    this.#heartbeat = this.#ask(request, timeoutMs, (error, view, askedAtMs) => {
       this.#heartbeat = null;
       if (view !== null) {
         this.#wasMember = true;
@@ -160,8 +160,7 @@ export class GroupMember {
     const { sessionTimeoutMs, timeoutMs } = this.#options;
     const waitMs = Math.floor(sessionTimeoutMs / 6);
     const request = { op: 'heartbeat', memberId, generation, waitMs } as const;
-    const askedAtMs = this.#clock.monotonicMs();
-    this.#heartbeat = this.#ask(request, waitMs + timeoutMs, (error, answer) => {
+    this.#heartbeat = this.#ask(request, waitMs + timeoutMs, (error, answer, askedAtMs) => {
       this.#heartbeat = null;
       if (answer !== null) this.#adopt(answer, askedAtMs);
       else if (error !== null && isFenced(error)) this.#lose(error.message);
@@ -188,27 +187,35 @@ export class GroupMember {
     });
   }
 
-  /** All of these may be asked twice: a join by its instance, a commit by its sequence, the others by their nature. */
+  /**
+   * All of these may be asked twice: a join by its instance, a commit by its sequence, the others by their nature.
+   *
+   * @param done also told when that was asked which is answered: a leader that died with it heard nothing for the next one.
+   */
   #ask<O extends Op>(
     asked: RequestOf<O> & { readonly op: O },
     timeoutMs: number,
-    done: (error: DledgerError | null, result: ResultOf<O> | null) => void,
+    done: (error: DledgerError | null, result: ResultOf<O> | null, askedAtMs: number) => void,
   ): Cancel {
     const { group } = this.#options;
+    const whole = { ...asked, group, deadlineMs: timeoutMs } as unknown as GroupRequest;
+    let askedAtMs = this.#clock.monotonicMs();
     const request: Request<ResultOf<O>> = {
       kind: FrameKind.GROUP,
       answerKind: FrameKind.GROUP_RESULT,
       isRepeatable: true,
       timeoutMs,
-      encode: (remainingMs) =>
-        encodeGroup({ ...asked, group, deadlineMs: Math.ceil(remainingMs) } as unknown as GroupRequest),
+      encode: (remainingMs) => {
+        askedAtMs = this.#clock.monotonicMs();
+        return encodeGroup(groupRequestLater(whole, Math.ceil(remainingMs)));
+      },
       decode: (body) => {
         const result = decodeGroupResult(body);
         if (result.op === asked.op) return result as ResultOf<O>;
         throw new WireError('BAD_BODY', `GROUP_RESULT of ${result.op} answers ${asked.op}`);
       },
     };
-    return this.#channel.ask(request, done);
+    return this.#channel.ask(request, (error, result) => done(error, result, askedAtMs));
   }
 }
 

@@ -406,6 +406,18 @@ export function encodeGroup(request: GroupRequest): Uint8Array {
   return encodeMsgpack(request);
 }
 
+/**
+ * The same request when it is sent again. A heartbeat has waited by then, wherever it did: a member that waited its whole time
+ * at each of the leaders that died one after the other would hear nothing of a group that is well.
+ *
+ * @param leftMs what is left of its deadline.
+ */
+export function groupRequestLater(request: GroupRequest, leftMs: number): GroupRequest {
+  const later = { ...request, deadlineMs: leftMs };
+  if (later.op !== 'heartbeat') return later;
+  return { ...later, waitMs: Math.max(0, later.waitMs - (request.deadlineMs - leftMs)) };
+}
+
 export function decodeGroup(body: Uint8Array): GroupRequest {
   return decodeAs(GROUP, 'GROUP', body);
 }

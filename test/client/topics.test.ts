@@ -140,6 +140,11 @@ class Worker {
     this.#next();
   }
 
+  /** How often it lost its place in the group. */
+  get losses(): number {
+    return this.#membership;
+  }
+
   get #who(): string {
     return `${this.name}/${this.#membership}`;
   }
@@ -191,6 +196,19 @@ class Worker {
 }
 
 describe('topics', () => {
+  test('a member keeps its place while leaders die faster than its heartbeats are answered', () => {
+    const shop = new Shop(9);
+    // Heartbeats wait for two seconds where nothing happens; it takes the group's word for eight.
+    const worker = new Worker(shop, 'm1', { sessionTimeoutMs: 12_000 });
+    shop.until(() => worker.core.queues.length === QUEUES);
+    for (let second = 0; second < 30; second += 1) {
+      shop.killLeader();
+      shop.advance(1000);
+    }
+    expect(worker.losses).toBe(0);
+    worker.close();
+  });
+
   test('a member that is ended by an error leaves its queues to the others, though nobody closes it', () => {
     const shop = new Shop(5);
     const producer = shop.producer('p1');

@@ -5,7 +5,9 @@ import {
   decodeGroup,
   encodeAdmin,
   encodeGroup,
+  groupRequestLater,
   type AdminRequest,
+  type GroupRequest,
 } from '../../wire/broker-schema.ts';
 import {
   decodeAppend,
@@ -75,9 +77,13 @@ export function asForwardable(frame: Frame): Forwardable | null {
       const request = decodeAdmin(body);
       return plain(kind, request, encodeAdmin, ADMIN_READS.has(request.op));
     }
-    case FrameKind.GROUP:
+    case FrameKind.GROUP: {
       // Joins have an instance, commits a sequence, and the rest changes nothing the second time.
-      return plain(kind, decodeGroup(body), encodeGroup, true);
+      const request = decodeGroup(body);
+      const encode = ({ deadlineMs }: GroupRequest): Uint8Array =>
+        encodeGroup(groupRequestLater(request, deadlineMs));
+      return plain(kind, request, encode, true);
+    }
     default:
       return null;
   }
