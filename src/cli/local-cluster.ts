@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { makeDirectory } from '../platform/make-directory.ts';
 import { usageError } from './cli-error.ts';
 import { parseJson } from './json.ts';
 
@@ -57,7 +58,7 @@ export function writeLocalCluster(directory: string, cluster: LocalCluster): voi
 
 /** Remembers for commands from this directory which cluster was started last from it. */
 export function rememberLastUp(directory: string): void {
-  fs.mkdirSync(HOME, { recursive: true, mode: 0o700 });
+  makeDirectory(HOME);
   // Relative where it lies below, so that the whole may be moved.
   const relative = path.relative('.', directory);
   const isBelow = relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative);

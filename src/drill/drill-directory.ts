@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { makeDirectory } from '../platform/make-directory.ts';
 import { JOURNAL_NAME } from './journal-file.ts';
 
 export const HISTORY_NAME = 'history.ndjson';
@@ -19,7 +20,7 @@ export class DrillDirectoryError extends Error {
 export function prepareDirectory(directory: string): string {
   const nodes = path.join(directory, NODES_NAME);
   try {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     const names = fs.readdirSync(directory);
     const other = [NODES_NAME, JOURNAL_NAME].find((name) => names.includes(name));
     // Every run leaves a history.

@@ -1,6 +1,6 @@
-import fs from 'node:fs';
 import path from 'node:path';
 import { assert } from '../base/assert.ts';
+import { makeDirectory } from '../platform/make-directory.ts';
 import { freeRun } from '../platform/tcp-ports.ts';
 import type { NodeEvent } from '../wire/watch-schema.ts';
 import { NodeProcess } from './node-process.ts';
@@ -52,7 +52,7 @@ export class Fleet {
 
   /** Starts all nodes; whether they have found each other is for their watcher to see. */
   static async start(options: FleetOptions, handlers: FleetHandlers): Promise<Fleet> {
-    fs.mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    makeDirectory(options.directory);
     const first = PORT_FIRST + (process.pid % PORT_PLACES) * PORT_PLACE;
     const ports = await freeRun(first, options.size);
     const addresses = ports.map((port) => `${HOST}:${port}`);

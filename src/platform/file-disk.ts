@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { DiskError, type DirectoryLock, type Disk, type DiskFile } from '../base/ports/disk.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** Linux refuses more chunks in one call (IOV_MAX). */
 const CHUNKS_PER_CALL_MAX = 1024;
@@ -31,8 +32,8 @@ export class FileDisk implements Disk {
 
   mkdirSync(path: string): void {
     attempt('mkdir', path, () => {
-      const firstMade = fs.mkdirSync(path, { recursive: true, mode: 0o700 });
-      if (firstMade === undefined) return;
+      const firstMade = makeDirectory(path);
+      if (firstMade === null) return;
       // What was made must outlive a power cut like the files that will be in it.
       for (let made = path; made.length >= firstMade.length; made = dirname(made))
         this.syncDirectorySync(dirname(made));

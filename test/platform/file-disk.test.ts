@@ -63,6 +63,14 @@ describe('a file', () => {
       expect(fs.statSync(join(directory, made)).mode & 0o777).toBe(0o700);
   });
 
+  // A file system that says of what cannot be made that it is not there: Node's own way tries for ever.
+  test.skipIf(process.platform !== 'linux')('that cannot be made is refused', () => {
+    expect(() => disk.mkdirSync('/proc/x/y')).toThrow(/ENOENT/);
+    fs.writeFileSync(join(directory, 'file'), '');
+    expect(() => disk.mkdirSync(join(directory, 'file'))).toThrow(/EEXIST/);
+    expect(() => disk.mkdirSync(join(directory, 'file/x'))).toThrow(/ENOTDIR/);
+  });
+
   test('is not reached through a symbolic link', () => {
     fs.writeFileSync(join(directory, 'secret'), 'old');
     fs.symlinkSync(join(directory, 'secret'), join(directory, 'hard-state'));

@@ -1,9 +1,9 @@
-import fs from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import path from 'node:path';
 import { DiskError, type DirectoryLock } from '../../base/ports/disk.ts';
 import type { NodeEvent } from '../../node/index.ts';
 import { FileDisk } from '../../platform/file-disk.ts';
+import { makeDirectory } from '../../platform/make-directory.ts';
 import { binaryName } from '../binary-name.ts';
 import { CliError, usageError } from '../cli-error.ts';
 import { flag, number, text, type Call, type Command } from '../command.ts';
@@ -237,7 +237,7 @@ function makeSupervisor(
 function lockCluster(directory: string): DirectoryLock {
   const locked = privateDirectory(directory);
   try {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     if (readLocalCluster(directory) === null && !isVacant(directory)) {
       throw usageError(
         `${directory} is not empty, and no cluster was made in it`,
