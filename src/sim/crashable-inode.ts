@@ -6,7 +6,10 @@ export type Survival = 'none' | 'all' | 'some';
 /** The unit that is written whole or not at all. */
 export const SECTOR_BYTES = 512;
 
-/** A sync in flight: the sectors it covers, as they were when it was begun, one after the other in `bytes`. */
+const SPARE_BYTES_MAX = 64 * SECTOR_BYTES;
+const NO_BYTES = new Uint8Array(0);
+
+/** A sync in flight: the sectors it covers, as they were when it was begun, one after the other from where `bytes` begins. */
 export interface SyncTicket {
   readonly sectors: readonly number[];
   readonly bytes: Uint8Array;
@@ -28,6 +31,8 @@ export class CrashableInode {
   readonly #lost = new Set<number>();
   /** A crash may have stored any part of these. */
   readonly #inFlight = new Set<SyncTicket>();
+  /** Memory of a sync that is over. */
+  #spare: Uint8Array = NO_BYTES;
 
   get size(): number {
     return this.#size;
@@ -66,8 +71,9 @@ export class CrashableInode {
 
   beginSync(): SyncTicket {
     const sectors = [...this.#dirty];
-    const bytes = new Uint8Array(sectors.length * SECTOR_BYTES);
-    for (const [at, sector] of sectors.entries()) bytes.set(this.#sector(sector), at * SECTOR_BYTES);
+    const bytes = this.#memoryFor(sectors.length);
+    for (let at = 0; at < sectors.length; at += 1)
+      bytes.set(this.#sector(sectors[at] ?? 0), at * SECTOR_BYTES);
     this.#dirty.clear();
     const ticket = { sectors, bytes, size: this.#size };
     this.#inFlight.add(ticket);
@@ -76,8 +82,11 @@ export class CrashableInode {
 
   endSync(ticket: SyncTicket): void {
     this.#inFlight.delete(ticket);
-    for (const [at, sector] of ticket.sectors.entries()) this.#store(sector, ticket, at);
-    this.#durableSize = Math.max(this.#durableSize, ticket.size);
+    const { sectors, bytes, size } = ticket;
+    for (let at = 0; at < sectors.length; at += 1) this.#store(sectors[at] ?? 0, ticket, at);
+    this.#durableSize = Math.max(this.#durableSize, size);
+    // The next sync takes the memory of this one: most are of a few sectors, and one follows the other.
+    if (bytes.length <= SPARE_BYTES_MAX && bytes.length > this.#spare.length) this.#spare = bytes;
   }
 
   /** Instead of `endSync`: some sectors arrived, and nobody will write the others any more. */
@@ -127,6 +136,14 @@ export class CrashableInode {
     this.#durable.fill(0, bytes);
     this.#size = Math.min(this.#size, bytes);
     this.#durableSize = Math.min(this.#durableSize, bytes);
+  }
+
+  #memoryFor(sectors: number): Uint8Array {
+    const bytes = sectors * SECTOR_BYTES;
+    const spare = this.#spare;
+    if (spare.length < bytes) return new Uint8Array(bytes);
+    this.#spare = NO_BYTES;
+    return spare;
   }
 
   #sector(sector: number): Uint8Array {

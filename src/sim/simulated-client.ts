@@ -1,4 +1,3 @@
-import { crc32 } from '../base/crc32.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { Mutations } from '../base/mutations.ts';
 import type { Network } from '../base/ports/network.ts';
@@ -13,6 +12,7 @@ import { ReaderCore } from '../client/reader-core.ts';
 import type { LogRecord } from '../client/records.ts';
 import { RequestChannel } from '../client/request-channel.ts';
 import type { Consistency } from '../wire/client-codec.ts';
+import type { PayloadValues } from './payload-values.ts';
 import type { PlannedClient, PlannedOperation, Scenario } from './scenario.ts';
 import type { Trace } from './trace.ts';
 
@@ -24,18 +24,12 @@ export interface ClientWorld {
   readonly vanish: (host: string) => void;
   readonly endpoints: readonly Endpoint[];
   readonly history: History;
+  readonly values: PayloadValues;
   readonly trace: Trace;
   readonly scenario: Scenario;
   readonly mutations: Mutations;
   /** The highest index that any client was told of. */
   highestIndex: number;
-}
-
-/** A value in the history for the payload of one record: its name, and a checksum of everything in it. */
-export function valueOf(payload: Uint8Array): string {
-  const space = payload.indexOf(0x20);
-  const name = new TextDecoder().decode(payload.subarray(0, space < 0 ? payload.length : space));
-  return `${name}/${crc32(payload).toString(16)}`;
 }
 
 /** A real producer that sends by its plan and never twice the same. */
@@ -72,14 +66,14 @@ export class SimulatedProducer {
   }
 
   #send({ ordinal: sequence, seed }: PlannedOperation): void {
-    const { history, trace, scenario } = this.#world;
+    const { history, values: known, trace, scenario } = this.#world;
     const prng = new Prng(seed);
     const operation = history.nextOperation();
     const count = prng.chance(0.8) ? 1 : prng.between(2, 4);
     const payloads = Array.from({ length: count }, (_, at) =>
       this.#payload(`${this.name}#${sequence}.${at}`, prng),
     );
-    const values = payloads.map(valueOf);
+    const values = payloads.map((payload) => known.of(payload));
     const timeoutMs = prng.between(1, scenario.timeoutMsMax);
     history.note({ type: 'append-invoked', operation, producer: this.name, sequence, values });
     trace.note(this.name, `append ${sequence}: ${count} records, ${timeoutMs} ms`);
@@ -231,7 +225,7 @@ export class RecordedRead {
       }
       this.#records += records.length;
       const page = records.map((record) => {
-        const value = valueOf(record.data);
+        const value = this.#world.values.of(record.data);
         this.onRecord?.(record, value);
         return { index: record.index, ordinal: record.ordinal, value };
       });

@@ -63,7 +63,7 @@ export class SimulatedNetwork {
         return chance !== undefined && prng.chance(chance) ? flipped(bytes, prng) : bytes;
       },
       onArrival,
-      isCut: (from, to) => this.#cuts.has(way(from, to)),
+      isCut: (from, to) => this.#cuts.size > 0 && this.#cuts.has(way(from, to)),
       stalled: new Set<Pipe>(),
     };
   }

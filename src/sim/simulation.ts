@@ -18,6 +18,7 @@ import { ClusterWatch } from './cluster-watch.ts';
 import { Nemesis } from './nemesis.ts';
 import type { FaultKind, PlannedClient, Scenario } from './scenario.ts';
 import { OutsideWorld } from './outside-world.ts';
+import { PayloadValues } from './payload-values.ts';
 import { NODE_PORT, SimulatedCluster } from './simulated-cluster.ts';
 import { RecordedRead, SimulatedProducer, SimulatedReader, type ClientWorld } from './simulated-client.ts';
 import {
@@ -135,7 +136,8 @@ class Simulation {
     this.#outside = world;
     this.#prng = new Prng(scenario.seed);
     this.#scenario = scenario;
-    this.#state = new StateWatch(typeof scenario.node.retentionBytes === 'number');
+    const values = new PayloadValues();
+    this.#state = new StateWatch(typeof scenario.node.retentionBytes === 'number' ? values : null);
     const disks = this.#prng.fork();
     this.#cluster = new SimulatedCluster({
       seed: this.#prng.safeInteger(),
@@ -174,6 +176,7 @@ class Simulation {
       vanish: (host) => network.kill(host),
       endpoints: this.#cluster.ids.map((host) => ({ host, port: NODE_PORT })),
       history: this.#history,
+      values,
       trace: this.#trace,
       scenario,
       mutations: options.mutations ?? NO_MUTATIONS,

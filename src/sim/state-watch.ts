@@ -1,8 +1,8 @@
 import { decodeBatch } from '../base/batch.ts';
 import { entryBody, entryQueue, type Entry } from '../base/entry.ts';
 import type { FinalEntry } from '../check/index.ts';
-import { valueOf } from './simulated-client.ts';
 import { BrokerWatch, type ApplyResult, type StateMachine } from '../broker/index.ts';
+import type { PayloadValues } from './payload-values.ts';
 
 /** What did not hold of the replicated state. */
 export interface StateViolation {
@@ -24,11 +24,11 @@ export class StateWatch {
   readonly #first: string[] = [''];
   readonly #violations: StateViolation[] = [];
   readonly #entries: FinalEntry[] = [];
-  readonly #keepsEntries: boolean;
+  readonly #values: PayloadValues | null;
 
-  /** @param keepsEntries where logs are trimmed, nobody else can tell in the end what was in them. */
-  constructor(keepsEntries = false) {
-    this.#keepsEntries = keepsEntries;
+  /** @param values to keep the entries: where logs are trimmed, nobody else can tell in the end what was in them. */
+  constructor(values: PayloadValues | null = null) {
+    this.#values = values;
   }
 
   get violations(): readonly StateViolation[] {
@@ -46,8 +46,9 @@ export class StateWatch {
     if (index === this.#digests.length) {
       this.#digests.push(digest);
       this.#first.push(id);
-      if (this.#keepsEntries && result.result === 'accepted' && entryQueue(entry) === 0) {
-        const values = decodeBatch(entryBody(entry)).map(valueOf);
+      const known = this.#values;
+      if (known !== null && result.result === 'accepted' && entryQueue(entry) === 0) {
+        const values = decodeBatch(entryBody(entry)).map((payload) => known.of(payload));
         this.#entries.push({ index, term: entry.term, values });
       }
       for (const text of this.#watch.observe(machine, entry, result)) this.#say('broker', `${id}: ${text}`);
