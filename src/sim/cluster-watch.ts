@@ -1,6 +1,6 @@
 import type { History } from '../check/index.ts';
 import { ClusterHistory, type RaftCore } from '../raft/index.ts';
-import type { SimulatedCluster } from './simulated-cluster.ts';
+import type { Machine, SimulatedCluster } from './simulated-cluster.ts';
 import type { Trace } from './trace.ts';
 
 interface Seen {
@@ -22,7 +22,7 @@ export class ClusterWatch {
   readonly #history: History;
   readonly #trace: Trace;
   readonly #properties = new ClusterHistory();
-  readonly #seen: readonly { readonly id: string; readonly seen: Seen }[];
+  readonly #seen: readonly { readonly machine: Machine; readonly seen: Seen }[];
   #events = 0;
 
   constructor(cluster: SimulatedCluster, history: History, trace: Trace) {
@@ -30,7 +30,7 @@ export class ClusterWatch {
     this.#history = history;
     this.#trace = trace;
     this.#seen = cluster.ids.map((id) => ({
-      id,
+      machine: cluster.machine(id),
       seen: { core: null, term: 0, commitIndex: 0, lastIndex: 0, isLeader: false },
     }));
   }
@@ -44,26 +44,30 @@ export class ClusterWatch {
   observe(): void {
     this.#events += 1;
     this.#trace.mix(this.#cluster.clock.monotonicMs());
-    let isDue = this.#events % FULL_CHECK_EVERY === 0;
-    for (const { id, seen } of this.#seen) {
-      const core = this.#cluster.core(id);
-      if (core === null) {
-        seen.core = null;
-        continue;
+    let changed: RaftCore[] | null = null;
+    for (const { machine, seen } of this.#seen) {
+      const { core } = machine;
+      if (core === null) seen.core = null;
+      else if (this.#note(machine, core, seen)) {
+        if (changed === null) changed = [core];
+        else changed.push(core);
       }
-      if (this.#note(id, core, seen)) isDue = true;
     }
-    if (isDue) this.check();
+    if (this.#events % FULL_CHECK_EVERY === 0) this.check();
+    else if (changed !== null) this.#properties.check(this.#cores, changed);
   }
 
   /** All properties of all nodes that run. @throws InvariantViolation */
   check(): void {
-    const cores = this.#seen.flatMap(({ seen }) => (seen.core === null ? [] : [seen.core]));
-    this.#properties.check(cores);
+    this.#properties.check(this.#cores);
+  }
+
+  get #cores(): RaftCore[] {
+    return this.#seen.flatMap(({ seen }) => (seen.core === null ? [] : [seen.core]));
   }
 
   /** @returns whether something changed that other nodes must agree with. */
-  #note(id: string, core: RaftCore, seen: Seen): boolean {
+  #note(machine: Machine, core: RaftCore, seen: Seen): boolean {
     const { term, commitIndex, lastIndex } = core;
     const isLeader = core.role === 'leader';
     if (
@@ -75,6 +79,7 @@ export class ClusterWatch {
     ) {
       return false;
     }
+    const { id, disks } = machine;
     this.#trace.mix(term);
     this.#trace.mix(commitIndex);
     this.#trace.mix(lastIndex);
@@ -82,7 +87,7 @@ export class ClusterWatch {
     if (isOther && isLeader) this.#history.note({ type: 'leader', node: id, term });
     // What is in memory may be lost again; what a node starts with or leads in is on its disk.
     if (core !== seen.core || (isOther && isLeader)) {
-      this.#history.note({ type: 'term', node: id, incarnation: this.#cluster.machine(id).disks, term });
+      this.#history.note({ type: 'term', node: id, incarnation: disks, term });
     }
     const mustAgree = isOther || commitIndex !== seen.commitIndex;
     Object.assign(seen, { core, term, commitIndex, lastIndex, isLeader });

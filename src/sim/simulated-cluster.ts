@@ -38,7 +38,8 @@ export interface SimulatedClusterOptions {
   readonly onFatal?: (id: string, error: NodeError) => void;
 }
 
-interface Machine {
+/** What outlives the processes that run on it. */
+export interface Machine {
   readonly id: string;
   /** Its own, so that what happens to one machine moves no chance of another. */
   readonly prng: Prng;

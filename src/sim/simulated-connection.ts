@@ -1,5 +1,6 @@
 import type { TimerHandle } from '../base/ports/clock.ts';
 import type { CloseReason, Connection, ConnectionHandler } from '../base/ports/network.ts';
+import { Slab } from './slab.ts';
 import { Pipe, type Medium, type Segment } from './pipe.ts';
 
 /** Sent and not yet received: the socket buffers of both sides. What is beyond waits with the sender. */
@@ -283,10 +284,12 @@ export class SimulatedConnection implements Connection {
   }
 }
 
+const slab = new Slab();
+
 function concatenate(chunks: readonly Uint8Array[]): Uint8Array {
   let size = 0;
   for (const chunk of chunks) size += chunk.length;
-  const bytes = new Uint8Array(size);
+  const bytes = slab.take(size);
   let offset = 0;
   for (const chunk of chunks) {
     bytes.set(chunk, offset);

@@ -146,9 +146,9 @@ class Simulation {
       node: { ...scenario.node, mutations: options.mutations ?? NO_MUTATIONS },
       network: {
         ...scenario.network,
-        onArrival: (from, to, bytes) => this.#trace.bytes(`${from} ${to}`, 0, bytes),
+        onArrival: (from, to, bytes) => this.#trace.bytes(from, to, 0, bytes),
       },
-      onWritten: (id, path, position, bytes) => this.#trace.bytes(`${id} ${path}`, position, bytes),
+      onWritten: (id, path, position, bytes) => this.#trace.bytes(id, path, position, bytes),
       diskLatencyMs: (id, _kind, bytes) =>
         scenario.diskMsMin +
         disks.fraction() * scenario.diskMsSpread +

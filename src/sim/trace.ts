@@ -10,6 +10,8 @@ export class Trace {
   readonly #onLine: ((line: string) => void) | null;
   readonly #float = new Float64Array(1);
   readonly #words = new Uint32Array(this.#float.buffer);
+  /** Of names that come with every piece of data. */
+  readonly #names = new Map<string, number>();
   #one = 0x811c9dc5;
   #other = 0x9e3779b9;
 
@@ -40,11 +42,21 @@ export class Trace {
   }
 
   /** Takes into the hash what was written to a disk, or came over the network: where, and every byte of it. */
-  bytes(where: string, position: number, bytes: Uint8Array): void {
-    for (let at = 0; at < where.length; at += 1) this.#mixWord(where.charCodeAt(at));
+  bytes(machine: string, place: string, position: number, bytes: Uint8Array): void {
+    this.#mixWord(this.#wordOf(machine));
+    this.#mixWord(this.#wordOf(place));
     this.#mixWord(position);
     this.#mixWord(bytes.length);
     this.#mixWord(crc32(bytes));
+  }
+
+  #wordOf(name: string): number {
+    let word = this.#names.get(name);
+    if (word === undefined) {
+      word = crc32(new TextEncoder().encode(name));
+      this.#names.set(name, word);
+    }
+    return word;
   }
 
   /** Two multiplicative hashes with different constants and shifts, so that one's collision is not the other's. */
