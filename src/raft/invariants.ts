@@ -86,16 +86,27 @@ export function checkClusterInvariants(
   }
 }
 
-/** If two logs hold an entry of the same index and term, they are equal up to it. */
+/**
+ * If two logs hold an entry of the same index and term, they are equal up to it. The last such entry vouches for those
+ * before it, and it lies in the last term that both know: terms of a log do not descend.
+ */
 function checkLogMatching(one: RaftCore, other: RaftCore): void {
-  const ends = new Map<Term, number>();
-  for (const [at, run] of one.termRuns.entries()) ends.set(run.term, runEnd(one, at));
-  for (const [at, run] of other.termRuns.entries()) {
-    const end = ends.get(run.term);
-    if (end === undefined) continue;
-    const index = Math.min(end, runEnd(other, at)) as LogIndex;
-    if (one.termAt(index) !== run.term || other.termAt(index) !== run.term) continue;
-    assertSameEntry(one, other, index, `log matching in term ${run.term}`);
+  const ones = one.termRuns;
+  const others = other.termRuns;
+  let at = ones.length - 1;
+  let otherAt = others.length - 1;
+  while (at >= 0 && otherAt >= 0) {
+    const term = ones[at]?.term ?? 0;
+    const otherTerm = others[otherAt]?.term ?? 0;
+    if (term === otherTerm) {
+      const index = Math.min(runEnd(one, at), runEnd(other, otherAt)) as LogIndex;
+      if (one.termAt(index) === term && other.termAt(index) === term) {
+        assertSameEntry(one, other, index, 'log matching');
+        return;
+      }
+    }
+    if (term >= otherTerm) at -= 1;
+    if (otherTerm >= term) otherAt -= 1;
   }
 }
 
@@ -111,9 +122,10 @@ function checkCommittedPrefix(one: RaftCore, other: RaftCore): void {
 }
 
 function assertSameEntry(one: RaftCore, other: RaftCore, index: LogIndex, rule: string): void {
-  const checksums = [one.checksumAt(index), other.checksumAt(index)];
+  const checksum = one.checksumAt(index);
+  const otherChecksum = other.checksumAt(index);
   assert(
-    checksums[0] === null || checksums[1] === null || checksums[0] === checksums[1],
+    checksum === null || otherChecksum === null || checksum === otherChecksum,
     () => `${rule}: entry ${index} differs between ${one.id} and ${other.id}`,
   );
 }

@@ -2,11 +2,25 @@ import { assert } from '../base/assert.ts';
 import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 
 /** A timer that has not fired. Cancelled ones stay in the heap, without a callback, until they surface. */
-interface Timer {
+class Timer implements TimerHandle {
   readonly atMs: number;
   /** Order of setting: timers for the same moment fire in it. */
   readonly order: number;
   callback: (() => void) | null;
+  readonly #onCancelled: () => void;
+
+  constructor(atMs: number, order: number, callback: () => void, onCancelled: () => void) {
+    this.atMs = atMs;
+    this.order = order;
+    this.callback = callback;
+    this.#onCancelled = onCancelled;
+  }
+
+  cancel(): void {
+    if (this.callback === null) return;
+    this.callback = null;
+    this.#onCancelled();
+  }
 }
 
 /** So many callbacks without any time passing are a loop, not a load. */
@@ -44,10 +58,10 @@ export class VirtualClock implements Clock {
 
   setTimer(delayMs: number, callback: () => void): TimerHandle {
     assert(delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY, () => `timer in ${delayMs} ms`);
-    const timer: Timer = { atMs: this.#nowMs + delayMs, order: this.#order, callback };
+    const timer = new Timer(this.#nowMs + delayMs, this.#order, callback, this.#onCancelled);
     this.#order += 1;
     this.#push(timer);
-    return { cancel: () => this.#cancel(timer) };
+    return timer;
   }
 
   defer(callback: () => void): void {
@@ -143,13 +157,11 @@ export class VirtualClock implements Clock {
     return callback;
   }
 
-  #cancel(timer: Timer): void {
-    if (timer.callback === null) return;
-    timer.callback = null;
+  readonly #onCancelled = (): void => {
     this.#cancelled += 1;
     // Long time-outs that are set and cancelled for every request must not pile up until they would have fired.
     if (this.#cancelled > SWEEP_ABOVE && this.#cancelled * 2 > this.#heap.length) this.#sweep();
-  }
+  };
 
   #sweep(): void {
     const live = this.#heap.filter((timer) => timer.callback !== null);
