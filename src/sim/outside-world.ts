@@ -72,6 +72,14 @@ export class OutsideWorld {
         return Reflect.get(target, property) as unknown;
       },
     });
+    if (original?.writable === true) {
+      // A plain assignment: a property that is defined anew makes V8 keep `Math` as a table, and every `Math.min` of all
+      // that runs becomes a lookup in it, for good.
+      owner[key] = trap;
+      return () => {
+        owner[key] = value;
+      };
+    }
     Object.defineProperty(owner, key, { value: trap, configurable: true, writable: true, enumerable: true });
     return () => {
       if (original === undefined) delete owner[key];
