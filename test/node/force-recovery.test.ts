@@ -5,8 +5,8 @@ import { EntryKind, entryBody } from '../../src/base/entry.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { FIRST_GROUP, nodeId, type Incarnation } from '../../src/base/units.ts';
 import { forceRecover, surveySurvivor, type Recovery } from '../../src/node/index.ts';
-import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
 import { DirectoryRefusedError, verifyLog, Wal } from '../../src/wal/index.ts';
+import { diesIn } from '../support/dies-in.ts';
 import { Bench, DIRECTORY, index, N1, N2, term } from '../wal/harness.ts';
 
 const OLD = '0123456789abcdef0123456789abcdef';
@@ -134,12 +134,9 @@ test('may be interrupted anywhere: what has its name is whole, and the survivor 
   for (let ended = false; !ended; at += 2) {
     const bench = survivor();
     bench.cutPowerAt(bench.disk.operations + at);
-    try {
+    diesIn(bench.disk, () => {
       ended = recover(bench) !== null;
-    } catch (error) {
-      if (!(error instanceof SimulatedCrash)) throw error;
-    }
-    bench.disk.onOperation = null;
+    });
     expect(filesOf(bench)).toEqual(before);
     for (const { id } of MEMBERS) {
       const names = bench.disk.paths.filter((path) => path.startsWith(`${TO}/${id}/`));

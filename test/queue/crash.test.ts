@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { SimulatedCrash, type Survival } from '../../src/sim/crashable-disk.ts';
+import { diesIn } from '../support/dies-in.ts';
 import { Bench } from './support/bench.ts';
 
 const CRASHES: readonly (Survival | 'kill')[] = ['kill', 'none', 'all', 'some', 'some', 'some'];
@@ -47,13 +48,8 @@ function crashAt(bench: Bench, at: number, how: Survival | 'kill', work: () => v
   bench.disk.onOperation = count;
   bench.onSettling = count;
   try {
-    work();
-    return false;
-  } catch (error) {
-    if (!(error instanceof SimulatedCrash)) throw error;
-    return true;
+    return diesIn(bench.disk, work);
   } finally {
-    bench.disk.onOperation = null;
     bench.onSettling = null;
   }
 }

@@ -5,6 +5,7 @@ import { FIRST_GROUP } from '../../src/base/units.ts';
 import { CrashableDisk, SimulatedCrash } from '../../src/sim/crashable-disk.ts';
 import { CheckpointStore } from '../../src/wal/checkpoint.ts';
 import { IncomingSnapshot, SnapshotFile, verifyLog, Wal, WalRotError } from '../../src/wal/index.ts';
+import { diesIn } from '../support/dies-in.ts';
 import { DIRECTORY, index, makeEntries, ManualClock, N1, N2, term } from './harness.ts';
 
 /** One machine, on which one process after the other opens the log and is told to crash. */
@@ -243,26 +244,13 @@ function dieAt(machine: Machine, event: number, crash: 'kill' | 'none' | 'all' |
   };
 }
 
-/** @returns whether what `dieAt` was told came in the course of it. */
-function diesIn(machine: Machine, work: () => void): boolean {
-  try {
-    work();
-    return false;
-  } catch (error) {
-    if (!(error instanceof SimulatedCrash)) throw error;
-    return true;
-  } finally {
-    machine.disk.onOperation = null;
-  }
-}
-
 describe.each(['kill', 'none', 'all', 'some'] as const)('a crash (%s)', (crash) => {
   test('at any step leaves the old log or the new one', () => {
     let outcomes = { old: 0, new: 0 };
     for (let event = 1; ; event += 1) {
       const machine = follower(1000 + event);
       dieAt(machine, event, crash);
-      const dies = diesIn(machine, () => {
+      const dies = diesIn(machine.disk, () => {
         machine.takeIn(SNAPSHOT.id, SNAPSHOT.bytes);
         machine.open();
       });
@@ -288,7 +276,7 @@ describe.each(['kill', 'none', 'all', 'some'] as const)('a crash (%s)', (crash) 
       machine.takeIn(SNAPSHOT.id, SNAPSHOT.bytes);
       machine.disk.powerCut('some');
       dieAt(machine, event, crash);
-      if (!diesIn(machine, () => machine.open())) break;
+      if (!diesIn(machine.disk, () => machine.open())) break;
       machine.open();
       checkNew(machine);
     }

@@ -3,11 +3,11 @@ import { encodeConfiguration } from '../../src/base/configuration.ts';
 import { EntryKind } from '../../src/base/entry.ts';
 import { Prng } from '../../src/base/prng.ts';
 import type { Incarnation } from '../../src/base/units.ts';
-import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
 import { WalRotError } from '../../src/wal/errors.ts';
 import { planRepair, type RepairCost } from '../../src/wal/repair-plan.ts';
 import { repairLog, RepairRefusedError } from '../../src/wal/repair.ts';
 import { verifyLog } from '../../src/wal/verify.ts';
+import { diesIn } from '../support/dies-in.ts';
 import { Bench, DIRECTORY, index, N1, term } from './harness.ts';
 
 const COPIES = '/data.before';
@@ -218,13 +218,7 @@ describe('a repair', () => {
       bench.flip(bench.segmentPath(2), 20_000);
       const good = planRepair(bench.disk, DIRECTORY).lastIndex;
       bench.cutPowerAt(bench.disk.operations + at);
-      try {
-        repair(bench, 'lose-records');
-        ended = true;
-      } catch (error) {
-        if (!(error instanceof SimulatedCrash)) throw error;
-      }
-      bench.disk.onOperation = null;
+      ended = !diesIn(bench.disk, () => repair(bench, 'lose-records'));
       // A start does not read the whole of a sealed segment: as long as all is there, it is who it was.
       const started = startOf(bench);
       if (started?.incarnation === incarnation) expect(started.lastIndex).toBe(128);
