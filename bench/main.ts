@@ -6,7 +6,8 @@ import { parseArgs } from 'node:util';
 import { connect } from '../src/client/index.ts';
 import { runAgainst, showComparison } from './against.ts';
 import { closedLoop } from './closed-loop.ts';
-import { FAILOVERS, measureFailover, type FailoverResult } from './failover.ts';
+import { runFailovers } from './failover/run-failovers.ts';
+import { FAILOVERS } from './failover/system.ts';
 import { measure, type Measured } from './measure.ts';
 import { PEERS } from './peers/index.ts';
 import type { Peer } from './peers/peer.ts';
@@ -19,8 +20,9 @@ import { SCENARIOS } from './scenarios/index.ts';
 /**
  *     npm run bench                          every scenario, then failover
  *     npm run bench -- --scenario append-256 --duration 10 --repeat 5 --size 1024
- *     npm run bench -- --scenario failover-kill --rounds 50
- *     npm run bench -- --peers               the same work by etcd, NATS JetStream and Redis, in the same run
+ *     npm run bench -- --scenario failover --rounds 100         100 kills, 100 silences, 200 transfers
+ *     npm run bench -- --scenario failover-kill --peers         the same to etcd, in the same run
+ *     npm run bench -- --peers               the same appends by etcd, NATS JetStream and Redis, in the same run
  *     npm run bench -- --against HEAD~20     this tree and that one in turns: ratios
  *     npm run bench -- -o json
  *
@@ -44,7 +46,10 @@ const { values } = parseArgs({
 const SIZE_MAX = 16_384;
 
 const wanted = values.scenario;
-const known = [...SCENARIOS.map((scenario) => scenario.name), ...FAILOVERS.map((how) => `failover-${how}`)];
+const known = SCENARIOS.map(({ name }) => name).concat(
+  'failover',
+  FAILOVERS.map((how) => `failover-${how}`),
+);
 if (wanted !== undefined && !known.includes(wanted))
   refuse(`unknown scenario ${wanted}: choose one of ${known.join(', ')}`);
 if (values.output !== 'table' && values.output !== 'json')
@@ -59,7 +64,10 @@ const scenarios = SCENARIOS.filter(
   (scenario) =>
     (wanted === undefined || scenario.name === wanted) && (!values.peers || scenario.inFlight !== null),
 );
-if (values.peers && scenarios.length === 0)
+const failovers = FAILOVERS.filter((how) =>
+  wanted === undefined ? !values.peers : wanted === 'failover' || wanted === `failover-${how}`,
+);
+if (values.peers && scenarios.length + failovers.length === 0)
   refuse(`the peers cannot do ${wanted}: it is no append of single records`);
 
 if (values.against === undefined) await bench();
@@ -75,24 +83,13 @@ else {
 async function bench(): Promise<void> {
   const own = new Map<Scenario, Measured[]>(scenarios.map((scenario) => [scenario, []]));
   const theirs = new Map<Scenario, Record<string, Measured[]>>(scenarios.map((scenario) => [scenario, {}]));
-  const failovers: FailoverResult[] = [];
   const peers = values.peers ? installedPeers() : [];
   // In turns, one system at a time: whatever else the machine does meets them all.
-  const turns = scenarios.length === 0 ? 1 : repeats;
-  for (let repeat = 1; repeat <= turns; repeat += 1) {
+  for (let repeat = 1; repeat <= repeats && scenarios.length > 0; repeat += 1) {
     await withCluster(async (cluster) => {
       for (const scenario of scenarios) {
         progress(`${scenario.name} ${repeat}/${repeats}`);
         own.get(scenario)?.push(await measureOwn(cluster, scenario));
-      }
-      if (repeat < turns || values.peers) return;
-      for (const how of FAILOVERS) {
-        if (wanted !== undefined && wanted !== `failover-${how}`) continue;
-        failovers.push(
-          await measureFailover(cluster, how, rounds, size, (done) =>
-            progress(`failover by ${how} ${done}/${rounds}`),
-          ),
-        );
       }
     });
     for (const peer of peers)
@@ -101,6 +98,12 @@ async function bench(): Promise<void> {
         if (all !== undefined) (all[peer.name] ??= []).push(measured);
       });
   }
+  const withEtcd = peers.some(({ name }) => name === 'etcd');
+  const gaps = await runFailovers(
+    failovers,
+    { rounds, recordBytes: size, parent: values.data, withEtcd },
+    progress,
+  );
   progress('');
   const results: ScenarioResult[] = scenarios.map((scenario) => ({
     name: scenario.name,
@@ -108,10 +111,11 @@ async function bench(): Promise<void> {
     peers: theirs.get(scenario) ?? {},
   }));
   if (values.output === 'json') {
-    process.stdout.write(`${JSON.stringify(asJson(results, failovers), null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(asJson(results, gaps), null, 2)}\n`);
     return;
   }
-  process.stdout.write(asTables(results, failovers));
+  process.stdout.write(asTables(results, gaps));
+  if (scenarios.length === 0) return;
   for (const peer of peers) process.stdout.write(`acknowledged by ${peer.name}: ${peer.promise}\n`);
 }
 

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { Client } from '../src/client/index.ts';
 import { freePorts } from '../test/support/free-ports.ts';
 
@@ -104,8 +103,7 @@ export class BenchCluster {
     process.kill(this.pid(id), 'SIGSTOP');
   }
 
-  async resumeAfter(id: string, ms: number): Promise<void> {
-    await setTimeout(ms);
+  resumeProcess(id: string): void {
     process.kill(this.pid(id), 'SIGCONT');
   }
 

@@ -1,5 +1,7 @@
 import os from 'node:os';
-import type { FailoverResult, Parts } from './failover.ts';
+import type { Gaps } from './failover/measure-failover.ts';
+import type { FailoverResult } from './failover/run-failovers.ts';
+import { PARTS } from './failover/system.ts';
 import { spread } from './histogram.ts';
 import type { Measured } from './measure.ts';
 
@@ -9,8 +11,6 @@ export interface ScenarioResult {
   /** By the name of the peer: the same work. */
   readonly peers: Readonly<Record<string, readonly Measured[]>>;
 }
-
-const PARTS: readonly (keyof Parts)[] = ['notice', 'preVote', 'vote', 'firstAck'];
 
 export function asJson(results: readonly ScenarioResult[], failovers: readonly FailoverResult[]): object {
   return {
@@ -24,16 +24,24 @@ export function asJson(results: readonly ScenarioResult[], failovers: readonly F
         ...figures(runs),
         peers: Object.fromEntries(Object.entries(peers).map(([peer, own]) => [peer, figures(own)])),
       })),
-      failovers: failovers.map(({ how, gapsMs, parts }) => ({
+      failovers: failovers.map(({ how, peers, ...own }) => ({
         how,
-        rounds: gapsMs.length,
-        gapMs: { ...spread(gapsMs), p99: quantile(gapsMs, 0.99) },
-        partsMs:
-          parts.length === 0
-            ? null
-            : Object.fromEntries(PARTS.map((part) => [part, spread(parts.map((one) => one[part])).median])),
+        ...gapFigures(own),
+        peers: Object.fromEntries(Object.entries(peers).map(([peer, gaps]) => [peer, gapFigures(gaps)])),
       })),
     },
+  };
+}
+
+function gapFigures({ gapsMs, parts }: Gaps): object {
+  const partsMs = PARTS.map((part) => {
+    const all = parts.map((one) => one[part]);
+    return [part, { median: spread(all).median, p99: quantile(all, 0.99) }];
+  });
+  return {
+    rounds: gapsMs.length,
+    gapMs: { ...spread(gapsMs), p99: quantile(gapsMs, 0.99) },
+    partsMs: parts.length === 0 ? null : Object.fromEntries(partsMs),
   };
 }
 
@@ -62,16 +70,34 @@ export function asTables(results: readonly ScenarioResult[], failovers: readonly
     lines.push(row(name, 'dledger', runs, own));
     for (const [peer, theirs] of Object.entries(peers)) lines.push(row('', peer, theirs, own));
   }
-  for (const { how, gapsMs, parts } of failovers) {
-    const { median: middle, min, max } = spread(gapsMs);
-    lines.push(
-      `failover by ${how}: longest gap between acknowledgements, ${gapsMs.length} rounds: median ${fixed(middle)} ms, p99 ${fixed(quantile(gapsMs, 0.99))} ms (${fixed(min)} - ${fixed(max)})`,
-    );
-    if (parts.length === 0) continue;
-    const shown = PARTS.map((part) => `${part} ${fixed(spread(parts.map((one) => one[part])).median)}`);
-    lines.push(`  of which, medians in ms: ${shown.join(', ')}`);
+  if (failovers.length > 0) lines.push(GAPS_HEAD);
+  for (const { how, peers, ...own } of failovers) {
+    lines.push(gapRow(how, 'dledger', own));
+    for (const [peer, gaps] of Object.entries(peers)) lines.push(gapRow('', peer, gaps));
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Milliseconds: the longest time between two acknowledgements around the event, and of which parts it is made. */
+const GAPS_HEAD = `failover      system   rounds    median       p99      (min - max)      of which median/p99: ${PARTS.join(', ')}`;
+
+function gapRow(how: string, system: string, { gapsMs, parts }: Gaps): string {
+  const { median: middle, min, max } = spread(gapsMs);
+  const shown = PARTS.map((part) => {
+    const all = parts.map((one) => one[part]);
+    return `${tenths(spread(all).median)}/${tenths(quantile(all, 0.99))}`;
+  });
+  return [
+    how.padEnd(13),
+    system.padEnd(8),
+    String(gapsMs.length).padStart(6),
+    tenths(middle).padStart(9),
+    tenths(quantile(gapsMs, 0.99)).padStart(9),
+    ` (${tenths(min)} - ${tenths(max)})`.padEnd(20),
+    parts.length === 0 ? '' : shown.join(', '),
+  ]
+    .join(' ')
+    .trimEnd();
 }
 
 /** `ratio`: how many times as much dledger does. The last columns are cores: of all servers, of the busiest, of the client. */
@@ -105,6 +131,10 @@ function quantile(values: readonly number[], fraction: number): number {
 
 function round(value: number): string {
   return Math.round(value).toLocaleString('en');
+}
+
+function tenths(value: number): string {
+  return value.toFixed(1);
 }
 
 export function fixed(value: number | null): string {
