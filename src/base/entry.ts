@@ -292,6 +292,17 @@ export function entryBodyChecksum(entry: Entry): number {
   return u32At(entry.bytes, OFFSET.bodyChecksum);
 }
 
+/** The header checksum as it stands in bytes that may be damaged. @returns null where they end before it. */
+export function entryHeaderChecksum(bytes: Uint8Array, offset: number): number | null {
+  return offset + ENTRY_HEADER_BYTES > bytes.length ? null : u32At(bytes, offset + OFFSET.headerChecksum);
+}
+
+/** Whether the header of an entry there verifies and follows an entry with this checksum; its body is not looked at. */
+export function entryHeaderFollows(bytes: Uint8Array, offset: number, previousChecksum: number): boolean {
+  const stored = entryHeaderChecksum(bytes, offset);
+  return stored === crc32Between(bytes, offset, offset + OFFSET.headerChecksum, previousChecksum);
+}
+
 /**
  * The bytes of consecutive entries as few runs as possible: entries that were sealed or received together lie next to
  * each other, and then one run is enough for a whole write.

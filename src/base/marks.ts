@@ -79,6 +79,9 @@ export const MARKS = {
   'wal.sync-failed': 'a sync failed, and the log ended with it',
   'wal.write-failed': 'a write failed, and the log ended with it',
   'wal.disk-full': 'a full disk had no room even for term, vote or watermark, and the log ended with it',
+  'wal.entries-mended': 'entries that did not verify were put back from another node',
+  'wal.block-header-mended':
+    'the header of a block did not verify, and was made anew around the entries of another node',
   'wal.waited-for-room': 'a block or a segment found no room on the disk, and waited',
   'wal.vote-passed-by': 'term and vote were written while the log waited for room',
   // Consume queues and the key index.
@@ -120,6 +123,10 @@ export const MARKS = {
   'node.first-offset-raised': 'retention took records from a queue',
   'node.read-waited-for-apply': 'a proven read waited for the state machine',
   'node.read-lost-its-leader': 'a read was sent away as leadership was lost while it waited',
+  'node.rot-repaired': 'what did not verify was put back from another node while this one ran',
+  'node.rot-repaired-at-start': 'a log that did not open was mended from another node, and then did',
+  'node.rot-unrepaired': 'what does not verify was to be put back, and no node had it',
+  'node.applying-waited': 'what was to be applied does not verify, and waited until it was put back',
   'node.read-from-disk': 'a reader was served from disk',
   'node.duplicate-node-refused': 'a peer was refused because another of its name answers',
   'node.unconfirmed-peer-refused': 'a peer with a new disk was refused until its address confirmed it',

@@ -16,6 +16,7 @@ import type { LogMap, TermRun } from './log-map.ts';
 import { LogReader, type ReadRequest, type ReadResult } from './log-reader.ts';
 import { installSnapshot } from './install.ts';
 import { LogWriter } from './log-writer.ts';
+import { outlineOf, type SegmentOutline } from './mending/segment-outline.ts';
 import { recoverLog, watermarkOf, type RecoveredLog } from './recovery.ts';
 import { RoomWait, type WaitingBlock } from './room-wait.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -283,6 +284,11 @@ export class Wal {
       lastIndex: ((segments[at + 1]?.header.firstIndex ?? 1) - 1) as LogIndex,
       bytes,
     }));
+  }
+
+  /** What is known of a segment, by the name of its file, that is to be mended. Null if it is no part of the log any more. */
+  outline(name: string): SegmentOutline | null {
+    return outlineOf(name, this.#writer.segments, this.#map, this.#reader);
   }
 
   /** How long syncs of the log take lately. See `SyncPace`. */
