@@ -33,6 +33,8 @@ export type ErrorCode =
   | 'OVERLOADED'
   | 'DISK_FULL'
   | 'SHUTTING_DOWN'
+  /** What is asked for does not verify on this node's disk: it is being put back, and others have it. */
+  | 'DAMAGED'
   | 'RECORD_TOO_LARGE'
   | 'BATCH_FORMAT'
   /** The batch does not match the checksum that its maker gave it: it was damaged on the way. */
@@ -87,6 +89,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeFacts>> = {
   OVERLOADED: { number: 6, retryable: true, outcome: 'none' },
   DISK_FULL: { number: 7, retryable: true, outcome: 'none' },
   SHUTTING_DOWN: { number: 8, retryable: true, outcome: 'none' },
+  DAMAGED: { number: 9, retryable: true, outcome: 'none' },
   RECORD_TOO_LARGE: { number: 16, retryable: false, outcome: 'none' },
   BATCH_FORMAT: { number: 17, retryable: false, outcome: 'none' },
   BAD_CHECKSUM: { number: 18, retryable: true, outcome: 'none' },

@@ -63,6 +63,8 @@ export const FrameKind = {
   STATUS_RESULT: 39,
   TRANSFER_LEADERSHIP: 40,
   TRANSFERRED: 41,
+  GET_ENTRIES: 42,
+  ENTRIES: 43,
   // Clients and nodes about topics and groups.
   PRODUCE: 48,
   PRODUCE_RESULTS: 49,

@@ -42,6 +42,7 @@ describe('errors on the wire', () => {
         "BAD_REQUEST": 64,
         "BATCH_FORMAT": 17,
         "CLUSTER_REPLACED": 41,
+        "DAMAGED": 9,
         "DISK_FULL": 7,
         "DUPLICATE_NODE": 34,
         "FAULT_REFUSED": 49,

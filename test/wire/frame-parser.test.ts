@@ -111,7 +111,7 @@ describe('the frame parser', () => {
     expect(codeOf(header({ version: 0 }))).toBe('UNSUPPORTED_VERSION');
     expect(codeOf(header({ version: 2 }))).toBe('UNSUPPORTED_VERSION');
     expect(codeOf(header({ badChecksum: true }))).toBe('BAD_HEADER_CHECKSUM');
-    for (const kind of [0, 6, 15, 27, 42, 255]) expect(codeOf(header({ kind }))).toBe('UNKNOWN_KIND');
+    for (const kind of [0, 6, 15, 27, 44, 255]) expect(codeOf(header({ kind }))).toBe('UNKNOWN_KIND');
     expect(codeOf(header({ flags: 1 }))).toBe('BAD_FLAGS');
     expect(codeOf(header({ flags: 1, kind: FrameKind.APPEND }))).toBe('accepted');
     expect(codeOf(header({ flags: 3, kind: FrameKind.APPEND }))).toBe('BAD_FLAGS');
