@@ -150,6 +150,8 @@ export class RequestChannel {
         return;
       case 'OVERLOADED':
       case 'TIMEOUT':
+      // It hands over to a node that has what is damaged here, or puts it back.
+      case 'DAMAGED':
         this.#wait(pending);
         this.#pause();
         return;

@@ -5,13 +5,15 @@ import type { Mutations } from '../base/mutations.ts';
 import { NO_INDEX, type LogIndex } from '../base/units.ts';
 import type { ApplyResult, StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
-import { WalReadError, type Wal } from '../wal/index.ts';
+import { WalReadError, WalRotError, type Wal } from '../wal/index.ts';
 
 export interface ApplierHandlers {
   enter(): void;
   onApplied(entry: Entry, result: ApplyResult): void;
   /** A run of entries was applied. */
   onProgress(appliedIndex: LogIndex): void;
+  /** What comes next does not verify. @returns whether it may be put back: then `resume` is called. */
+  onRot(error: WalRotError): boolean;
   onFailure(error: Error): void;
 }
 
@@ -28,6 +30,7 @@ export class Applier {
   readonly #handlers: ApplierHandlers;
   #reading = false;
   #failed = false;
+  #isWaiting = false;
   #last: Entry | null = null;
   #appliedBytes = 0;
 
@@ -65,7 +68,7 @@ export class Applier {
 
   /** @returns whether there is more to apply at once. */
   run(): boolean {
-    if (this.#reading || this.#failed || !this.isBehind) return false;
+    if (this.#reading || this.#failed || this.#isWaiting || !this.isBehind) return false;
     const first = (this.#machine.appliedIndex + 1) as LogIndex;
     const last = Math.min(this.#goalIndex, first + ENTRIES_PER_TURN_MAX - 1) as LogIndex;
     const cached = this.#core.cachedEntries(first, last, BYTES_PER_TURN_MAX);
@@ -75,6 +78,11 @@ export class Applier {
     }
     this.#apply(cached);
     return this.isBehind;
+  }
+
+  /** What did not verify may do so now. */
+  resume(): void {
+    this.#isWaiting = false;
   }
 
   /**
@@ -96,7 +104,10 @@ export class Applier {
       if (error === null) this.#apply(entries);
       // Closed because a write failed in this turn: that is what is to be reported, and will be.
       else if (error instanceof WalReadError && error.code === 'WAL_CLOSED') this.#failed = true;
-      else this.#fail(error);
+      else if (error instanceof WalRotError && this.#handlers.onRot(error)) {
+        mark('node.applying-waited');
+        this.#isWaiting = true;
+      } else this.#fail(error);
     });
   }
 

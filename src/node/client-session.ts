@@ -1,4 +1,5 @@
 import type { CloseReason } from '../base/ports/network.ts';
+import type { Entry } from '../base/entry.ts';
 import type { Mutations } from '../base/mutations.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
 import { encodeOpenProducer as encodeOpenCommand } from '../broker/index.ts';
@@ -36,6 +37,7 @@ import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
 import type { Hello } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { decodePeek, encodePeeked, type Peek, type Peeked } from '../wire/peek-schema.ts';
+import { decodeGetEntries, encodeEntries, type GetEntries } from '../wire/log-codec.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { decodeGetEvents, decodeWatch, encodeEvents } from '../wire/watch-schema.ts';
 import type { AppendPath, AppendWaiter } from './append-path.ts';
@@ -60,6 +62,7 @@ export interface SessionServices {
   readonly watchers: Watchers;
   readonly journal: EventJournal;
   readonly peek: (request: Peek) => Peeked;
+  readonly entries: (request: GetEntries, done: (result: readonly Entry[] | ErrorInfo) => void) => void;
   readonly faults: (order: FaultOrder) => FaultReport | ErrorInfo;
   readonly transfer: (target: NodeId | null, done: (result: Transferred | ErrorInfo) => void) => void;
   /** Something is queued for this session: flush it at the end of the turn. */
@@ -136,6 +139,12 @@ export class ClientSession
         return;
       case FrameKind.READ:
         this.#services.reads.read(this, frame.requestId, decodeRead(frame.body));
+        return;
+      case FrameKind.GET_ENTRIES:
+        this.#services.entries(decodeGetEntries(frame.body), (result) => {
+          if ('code' in result) this.failed(frame.requestId, result);
+          else this.#send(FrameKind.ENTRIES, frame.requestId, encodeEntries(result));
+        });
         return;
       case FrameKind.OPEN_PRODUCER:
         this.#openProducer(frame);

@@ -2,7 +2,7 @@ import { formatHostPort, type HostPort } from '../base/host-port.ts';
 import { DiskError } from '../base/ports/disk.ts';
 import type { NodeId } from '../base/units.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
-import { WalReadError } from '../wal/index.ts';
+import { WalReadError, WalRotError } from '../wal/index.ts';
 import { NodeError } from './errors.ts';
 
 /** What went wrong below, in the words of the person who runs the node. */
@@ -101,5 +101,6 @@ export function turnedAway(by: NodeId, error: ErrorInfo): NodeError {
 export function readFailure(where: string, error: Error): ErrorInfo {
   if (error instanceof WalReadError && error.code === 'WAL_CLOSED')
     return errorInfo('SHUTTING_DOWN', `this node ends, and cannot read ${where} any more; ask another one`);
+  if (error instanceof WalRotError) return errorInfo('DAMAGED', `cannot read ${where}: ${error.message}`);
   return errorInfo('INTERNAL', `cannot read ${where}: ${error.message}`);
 }

@@ -3,13 +3,15 @@ import { mark } from '../base/marks.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
-import type { Wal } from '../wal/index.ts';
+import { WalRotError, type Wal } from '../wal/index.ts';
 
 export interface LogAccessParts {
   readonly core: RaftCore;
   readonly machine: StateMachine;
   readonly wal: Wal;
   readonly enter: () => void;
+  /** What was to be read does not verify. */
+  readonly onRot: (error: WalRotError) => void;
 }
 
 type Done = (error: Error | null, entries: readonly Entry[]) => void;
@@ -57,13 +59,14 @@ export class LogAccess {
    * are in memory.
    */
   #fromDisk(first: LogIndex, last: LogIndex, bytesMax: number, done: Done): void {
-    const { core, machine, wal, enter } = this.#parts;
+    const { core, machine, wal, enter, onRot } = this.#parts;
     const end = Math.min(last, machine.appliedIndex, core.durableIndex);
     mark('node.read-from-disk');
     wal.read(first, end - first + 1, bytesMax, (error, entries) => {
       enter();
       this.#diskReads -= 1;
       this.#next();
+      if (error instanceof WalRotError) onRot(error);
       done(error, entries);
     });
   }

@@ -1,12 +1,12 @@
-import type { HostPort } from '../../base/host-port.ts';
-import type { Connection, Network } from '../../base/ports/network.ts';
-import { decodeError } from '../../wire/errors.ts';
-import { FrameKind, encodeFrame, type Frame } from '../../wire/frame.ts';
-import { FrameParser } from '../../wire/frame-parser.ts';
-import { encodeHello, type Hello } from '../../wire/handshake.ts';
-import { LIMITS } from '../../wire/limits.ts';
+import type { HostPort } from '../base/host-port.ts';
+import type { Connection, Network } from '../base/ports/network.ts';
+import { decodeError } from '../wire/errors.ts';
+import { FrameKind, encodeFrame, type Frame } from '../wire/frame.ts';
+import { FrameParser } from '../wire/frame-parser.ts';
+import { encodeHello, type Hello } from '../wire/handshake.ts';
+import { LIMITS } from '../wire/limits.ts';
 
-export interface LeaderConnectionHandlers {
+export interface NodeConnectionHandlers {
   enter(): void;
   /** Greeted: what is sent from now on is read. */
   onUp(): void;
@@ -17,15 +17,15 @@ export interface LeaderConnectionHandlers {
 
 const CONNECT_TIMEOUT_MS = 1000;
 
-/** One connection to the leader, as whoever speaks for clients of its own. */
-export class LeaderConnection {
+/** One connection to another node, on which this one asks like a client. */
+export class NodeConnection {
   readonly #connection: Connection;
-  readonly #handlers: LeaderConnectionHandlers;
+  readonly #handlers: NodeConnectionHandlers;
   #isUp = false;
   #isClosed = false;
   #queued: Uint8Array[] = [];
 
-  constructor(address: HostPort, network: Network, hello: Hello, handlers: LeaderConnectionHandlers) {
+  constructor(address: HostPort, network: Network, hello: Hello, handlers: NodeConnectionHandlers) {
     this.#handlers = handlers;
     const parser = new FrameParser({ bodyBytesMax: LIMITS.handshakeBytesMax }, (frame) =>
       this.#onFrame(frame, parser),
@@ -51,7 +51,7 @@ export class LeaderConnection {
           if (this.#isClosed) return;
           handlers.enter();
           this.#isClosed = true;
-          handlers.onDown('the connection to the leader was lost');
+          handlers.onDown('the connection was lost');
         },
       },
     });

@@ -30,7 +30,8 @@ export interface NodeHandlers {
 
 /** How a running node is spoken to by its process. */
 export interface DledgerNode {
-  status(): NodeStatus;
+  /** Null while it takes no part yet: a damaged log is mended first. */
+  status(): NodeStatus | null;
   /** Hands leadership over first if `handOver`, then says goodbye to everybody and closes the log. */
   stop(options: { readonly handOver: boolean; readonly timeoutMs: number }, done: () => void): void;
 }

@@ -7,7 +7,7 @@ import { FIRST_GROUP, type LogIndex, type NodeId } from '../base/units.ts';
 import type { StateMachine } from '../broker/index.ts';
 import { RaftCore, type RaftEvent, type Ready } from '../raft/index.ts';
 import type { Transferred } from '../wire/client-codec.ts';
-import type { IncomingSnapshot } from '../wal/index.ts';
+import type { IncomingSnapshot, WalRotError } from '../wal/index.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 import { AckGate } from './ack-gate.ts';
@@ -31,12 +31,15 @@ import { Introduction } from './introduction.ts';
 import { LeaderReads } from './leader-reads.ts';
 import { LeadershipProofs } from './leadership-proofs.ts';
 import { LogAccess } from './log-access.ts';
+import { LogFeed } from './log-feed.ts';
 import { LogRetention } from './log-retention.ts';
 import type { DledgerNode, NodeHandlers, NodePorts } from './node-interface.ts';
 import { asNodeId, hostPort, type NodeOptions } from './options.ts';
 import { peek } from './peek.ts';
 import { Peers } from './peers.ts';
 import { ReadPath } from './read-path.ts';
+import { handOut } from './repair/entry-service.ts';
+import { RotRepair } from './repair/rot-repair.ts';
 import { Scrubber } from './scrubber.ts';
 import { SelfWatch } from './self-watch.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
@@ -68,6 +71,8 @@ export class Node implements DledgerNode {
   readonly #loop: TurnLoop;
   readonly #peers: Peers;
   readonly #appends: AppendPath;
+  readonly #log: LogAccess;
+  readonly #feed: LogFeed;
   readonly #leaderReads: LeaderReads;
   readonly #reads: ReadPath;
   readonly #topics: TopicsDesk;
@@ -76,6 +81,7 @@ export class Node implements DledgerNode {
   readonly #checkpointer: Checkpointer;
   readonly #self: SelfWatch;
   readonly #scrubber: Scrubber;
+  readonly #repair: RotRepair;
   readonly #snapshots: Snapshots;
   readonly #logRetention: LogRetention;
   readonly #gate = new AckGate();
@@ -114,6 +120,7 @@ export class Node implements DledgerNode {
         for (let tick = 0; tick < count; tick += 1) this.#core.tick();
         this.#self.passed(this.#loop.nowMs);
         this.#scrubber.passed(this.#loop.nowMs);
+        this.#repair.passed(this.#loop.nowMs);
         this.#snapshots.passed(this.#loop.nowMs);
       },
       onPause: (gapMs) => this.#onPause(gapMs),
@@ -187,11 +194,13 @@ export class Node implements DledgerNode {
       wal: this.#storage.wal,
       mutations: options.mutations,
       enter: () => this.#loop.enter(),
+      onRot: (error: WalRotError) => this.#repair.found(error),
       refusalHint: () => this.#introduction.notLeader(),
       confirmLeadership: (done: (index: LogIndex | null) => void) => this.#proofs.ask(done),
     };
     this.#leaderReads = new LeaderReads(common);
-    const reading = { ...common, log: new LogAccess(common), leaderReads: this.#leaderReads };
+    this.#log = new LogAccess(common);
+    const reading = { ...common, log: this.#log, leaderReads: this.#leaderReads };
     this.#reads = new ReadPath(reading);
     this.#topics = openTopics({
       ...reading,
@@ -222,6 +231,7 @@ export class Node implements DledgerNode {
         this.#reads.onApplied();
         this.#topics.onProgress();
       },
+      onRot: (error) => this.#repair.takes(error),
       onFailure: (error) => this.#fail(applyFailure(error)),
     });
     this.#checkpointer = new Checkpointer(
@@ -249,8 +259,18 @@ export class Node implements DledgerNode {
     this.#scrubber = new Scrubber({
       ...common,
       bytesPerSecond: options.scrubBytesPerSecond,
-      event,
     });
+    this.#repair = new RotRepair({
+      ...common,
+      event,
+      disk: this.#storage.disk,
+      network: ports.network,
+      hello: () => this.#introduction.helloAsForwarder(),
+      peers: () => this.#peers.addresses,
+      onRepaired: () => this.#applier.resume(),
+      onFailure: (error) => this.#fail(diskFailure(error)),
+    });
+    this.#feed = new LogFeed({ ...common, event });
     this.#self = new SelfWatch({
       options,
       core: this.#core,
@@ -316,6 +336,7 @@ export class Node implements DledgerNode {
         walBacklogBytes: this.#backlog.bytes,
         ...this.#self.counters(),
         ...this.#scrubber.counters(),
+        ...this.#repair.counters(),
         ...this.#door.counters(),
         watchers: this.#watchers.count,
         checkpointIndex: this.#checkpointer.lastIndex,
@@ -460,25 +481,7 @@ export class Node implements DledgerNode {
     for (const grant of ready.reads) this.#proofs.granted(grant);
     for (const token of ready.readsRefused) this.#proofs.refused(token);
     for (const id of ready.resetBulkLanes) this.#peers.resetBulkLane(id);
-    for (const request of ready.logReads) {
-      this.#storage.wal.read(
-        request.firstIndex,
-        request.entriesMax,
-        request.bytesMax,
-        (error, entries, previousChecksum) => {
-          this.#loop.enter();
-          if (error !== null)
-            this.#event(
-              'warn',
-              'log-read-failed',
-              `cannot read the log for ${request.to}: ${error.message}`,
-              { peer: request.to },
-            );
-          this.#core.logRead(request, error === null ? entries : [], previousChecksum);
-          if (error !== null) this.#scrubber.readFailed(error, this.#loop.nowMs);
-        },
-      );
-    }
+    for (const request of ready.logReads) this.#feed.read(request);
   }
 
   /**
@@ -575,6 +578,7 @@ export class Node implements DledgerNode {
         watchers: this.#watchers,
         journal: this.#journal,
         peek: (request) => peek(request, this.#core),
+        entries: (request, done) => handOut(request, this.#log, this.#machine, done),
         faults: (order) => this.#faults.carryOut(order),
         transfer: (target, done) => this.#beginTransfer(target, done),
       }),
@@ -651,6 +655,7 @@ export class Node implements DledgerNode {
     this.#topics.stop();
     this.#forwarder.stop();
     this.#watchers.stop();
+    this.#repair.stop();
     this.#snapshots.close();
     this.#logRetention.stop();
     this.#faults.close();

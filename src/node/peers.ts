@@ -41,6 +41,7 @@ export interface PeersHandlers {
 interface Peer {
   readonly id: NodeId;
   readonly address: string;
+  readonly place: HostPort;
   readonly links: Record<Lane, PeerLink>;
   /** Its connections to this node. */
   readonly inbound: Set<InboundConnection>;
@@ -101,6 +102,7 @@ export class Peers {
     const peer: Peer = {
       id,
       address: formatHostPort(address),
+      place: address,
       links: { control, bulk },
       inbound: new Set(),
       answered: null,
@@ -172,6 +174,11 @@ export class Peers {
     const accepted = [...inbound];
     for (const connection of accepted) connection.close();
     return up.length + accepted.length;
+  }
+
+  /** Where each of them is. */
+  get addresses(): { readonly id: NodeId; readonly address: HostPort }[] {
+    return this.#byIndex.map(({ id, place }) => ({ id, address: place }));
   }
 
   has(id: NodeId): boolean {

@@ -1,8 +1,6 @@
-import { mark } from '../base/marks.ts';
 import type { LogIndex } from '../base/units.ts';
 import type { RaftCore } from '../raft/index.ts';
 import { WalRotError, type Wal } from '../wal/index.ts';
-import type { Announce } from './announcement.ts';
 
 export interface ScrubberParts {
   readonly core: RaftCore;
@@ -10,21 +8,18 @@ export interface ScrubberParts {
   /** 0 = never. */
   readonly bytesPerSecond: number;
   readonly enter: () => void;
-  readonly event: Announce;
+  /** Something does not verify. */
+  readonly onRot: (error: WalRotError) => void;
 }
 
 /** As much as one read of a reader takes: nobody waits for the disk behind it. */
 const PIECE_BYTES = 64 * 1024;
 /** A log that is read in less is not read again before: the first pass is soon, so that a restart looks at it all. */
 const PASS_MS_MIN = 600_000;
-/** Between attempts to hand over: two that are damaged in the same place do not toss leadership to and fro. */
-const HAND_OVER_MS = 60_000;
 
 /**
  * Reads the log from its beginning to its end, slowly, again and again: rot is found while the others still have what it
- * took, and not on the night when they are gone. Finding it changes nothing: records that do not verify are served to nobody
- * in any case, and what becomes of the disk is for people to decide. But a leader that needs them for a follower can never
- * bring it up to date, and somebody else can.
+ * took, and not on the night when they are gone.
  */
 export class Scrubber {
   readonly #parts: ScrubberParts;
@@ -34,10 +29,6 @@ export class Scrubber {
   #isReading = false;
   #bytes = 0;
   #passes = 0;
-  #handOvers = 0;
-  #nextHandOverMs = 0;
-  /** Places that were told of, by file and position. */
-  readonly #rotten = new Set<string>();
 
   constructor(parts: ScrubberParts) {
     this.#parts = parts;
@@ -47,27 +38,7 @@ export class Scrubber {
     return {
       scrubbedBytes: this.#bytes,
       scrubPasses: this.#passes,
-      rotFound: this.#rotten.size,
-      rotHandOvers: this.#handOvers,
     };
-  }
-
-  /** What a follower needs could not be read. Of errors other than rot this is not the place to speak. */
-  readFailed(error: Error, nowMs: number): void {
-    if (!(error instanceof WalRotError)) return;
-    this.#tell(error);
-    if (nowMs < this.#nextHandOverMs) return;
-    this.#nextHandOverMs = nowMs + HAND_OVER_MS;
-    const result = this.#parts.core.transferLeadership(null);
-    const why = 'a follower needs what is damaged here';
-    if (result.ok) {
-      this.#handOvers += 1;
-      const text = `${why}: handing leadership to ${result.target}`;
-      this.#parts.event('warn', 'rotten-leader', text, { target: result.target });
-    } else {
-      const text = `${why}, and nobody else can lead (${result.refusal})`;
-      this.#parts.event('warn', 'rotten-leader-stays', text, { refusal: result.refusal });
-    }
   }
 
   /** To be called with every tick. */
@@ -98,21 +69,10 @@ export class Scrubber {
   }
 
   #found(error: WalRotError, from: LogIndex): void {
-    this.#tell(error);
+    this.#parts.onRot(error);
     // Entries of the same block may not verify without it: the next segment stands for itself.
     const segment = this.#parts.wal.sealedSegments().find(({ lastIndex }) => lastIndex >= from);
     this.#next = ((segment?.lastIndex ?? this.#parts.wal.durableIndex) + 1) as LogIndex;
-  }
-
-  /** Once of each place. */
-  #tell(error: WalRotError): void {
-    const { file, position, index } = error.place;
-    const place = `${file}:${position}`;
-    if (this.#rotten.has(place)) return;
-    this.#rotten.add(place);
-    mark('node.rot-found');
-    const next = 'the other nodes have what it lost: see docs/recovery.md, one node is damaged';
-    this.#parts.event('error', 'rot-found', `${error.message}; ${next}`, { file, position, index });
   }
 
   #passOver(nowMs: number): void {

@@ -1,7 +1,10 @@
+import { DiskError } from '../base/ports/disk.ts';
 import { NodeError } from './errors.ts';
+import { diskFailure } from './failures.ts';
 import type { DledgerNode, NodeHandlers, NodePorts } from './node-interface.ts';
 import { Node } from './node.ts';
 import { checkOptions, type NodeOptions } from './options.ts';
+import { Restoration } from './repair/restoration.ts';
 import type { NodeStatus } from '../wire/status-schema.ts';
 
 /**
@@ -16,13 +19,15 @@ export function startNode(options: NodeOptions, ports: NodePorts, handlers: Node
 /**
  * One node to its process, and one after the other inside: when a snapshot is to take the place of the log, the node ends
  * and another begins from what is on disk then. So what a snapshot changes is changed nowhere but at a start, where
- * everything is made from the disk anyway, and where a crash in the middle of it ends up too.
+ * everything is made from the disk anyway, and where a crash in the middle of it ends up too. Before the first one a
+ * damaged log is mended.
  */
 class Host implements DledgerNode {
   readonly #options: NodeOptions;
   readonly #ports: NodePorts;
   readonly #handlers: NodeHandlers;
-  #node: Node;
+  /** What is at work: a log is mended, or a node runs. */
+  #work: Node | Restoration;
   #isReady = false;
   #isStopping = false;
 
@@ -30,34 +35,61 @@ class Host implements DledgerNode {
     this.#options = options;
     this.#ports = ports;
     this.#handlers = handlers;
-    this.#node = this.#begin();
-  }
-
-  status(): NodeStatus {
-    return this.#node.status();
+    this.#work = this.#begin(null);
   }
 
   stop(options: { readonly handOver: boolean; readonly timeoutMs: number }, done: () => void): void {
     this.#isStopping = true;
-    this.#node.stop(options, done);
+    if (this.#work instanceof Node) {
+      this.#work.stop(options, done);
+      return;
+    }
+    this.#work.stop();
+    this.#ports.clock.defer(done);
   }
 
-  #begin(): Node {
-    return new Node(this.#options, this.#ports, {
-      onEvent: (event) => this.#handlers.onEvent(event),
-      onReady: (status) => {
-        if (!this.#isReady) this.#handlers.onReady(status);
-        this.#isReady = true;
-      },
-      onFatal: (error) => this.#handlers.onFatal(error),
-      onReplaced: () => this.#replace(),
-    });
+  status(): NodeStatus | null {
+    return this.#work instanceof Node ? this.#work.status() : null;
   }
 
-  #replace(): void {
+  /** @param mended the damage that was mended last. @throws NodeError */
+  #begin(mended: NodeError | null): Node | Restoration {
+    try {
+      return new Node(this.#options, this.#ports, {
+        onEvent: (event) => this.#handlers.onEvent(event),
+        onReady: (status) => {
+          if (!this.#isReady) this.#handlers.onReady(status);
+          this.#isReady = true;
+        },
+        onFatal: (error) => this.#handlers.onFatal(error),
+        onReplaced: () => this.#beginAgain(null),
+      });
+    } catch (error) {
+      // The same again: what was put back does not stay.
+      if (!(error instanceof NodeError) || error.message === mended?.message) throw error;
+      return this.#restore(error);
+    }
+  }
+
+  #restore(refusal: NodeError): Restoration {
+    try {
+      const restoration = Restoration.of(refusal, this.#options, this.#ports, {
+        onEvent: (event) => this.#handlers.onEvent(event),
+        onMended: () => this.#beginAgain(refusal),
+        onHopeless: (error) => this.#handlers.onFatal(error),
+      });
+      if (restoration !== null) return restoration;
+    } catch (error) {
+      if (error instanceof DiskError) throw diskFailure(error);
+      throw error;
+    }
+    throw refusal;
+  }
+
+  #beginAgain(mended: NodeError | null): void {
     if (this.#isStopping) return;
     try {
-      this.#node = this.#begin();
+      this.#work = this.#begin(mended);
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
       this.#handlers.onFatal(error);

@@ -199,7 +199,9 @@ export class SimulatedCluster {
   }
 
   status(id: string): NodeStatus {
-    return this.node(id).status();
+    const status = this.node(id).status();
+    assert(status !== null, () => `${id} does not take part`);
+    return status;
   }
 
   group(id: string): GroupStatus {

@@ -9,7 +9,7 @@ function start(scrubBytesPerSecond: number, size = 3): { cluster: SimulatedClust
   const cluster = new SimulatedCluster({
     seed: 5,
     size,
-    node: { segmentBytes: 64 * 1024, scrubBytesPerSecond },
+    node: { segmentBytes: 64 * 1024, cacheBytesMax: 16 * 1024, scrubBytesPerSecond },
   });
   cluster.startAll();
   const leader = cluster.runUntilLeader();
@@ -40,7 +40,7 @@ describe('the log in the background', () => {
     expect(counter(cluster, reader, 'rotFound')).toBe(0);
   });
 
-  test('shows a bit that flipped, once, and the rest is read on', () => {
+  test('shows a bit that flipped where nobody else has it, once, and the rest is read on', () => {
     const { cluster, reader } = start(64 * 1024, 1);
     cluster.clock.advanceBy(20_000);
     cluster.disk(reader).setByte(SEGMENT, 30_000, (byte) => byte ^ 4);
@@ -51,6 +51,9 @@ describe('the log in the background', () => {
     const told = cluster.events(reader).filter(({ code }) => code === 'rot-found');
     expect(told).toMatchObject([{ level: 'error', fields: { file: 'segment-0000000001' } }]);
     expect(told[0]?.text).toContain('the log is damaged');
+    expect(counter(cluster, reader, 'rotLeft')).toBe(1);
+    const left = cluster.events(reader).filter(({ code }) => code === 'rot-unrepaired');
+    expect(left.map(({ text }) => text)).toEqual([expect.stringContaining('there is no other node')]);
   });
 
   test('is left alone where that is asked for', () => {
@@ -82,8 +85,9 @@ describe('a leader that cannot read what a follower needs', () => {
     expect(cluster.leader()).toBe(intact);
     expect(driver.readAll(late, 'committed').map(({ text }) => text)).toEqual(records);
     const told = cluster.events(rotten).filter(({ code }) => code.startsWith('rot'));
-    expect(told.map(({ code }) => code)).toEqual(['rot-found', 'rotten-leader']);
+    expect(told.map(({ code }) => code)).toEqual(['rot-found', 'rotten-leader', 'rot-repaired']);
     expect(counter(cluster, rotten, 'rotFound')).toBe(1);
     expect(counter(cluster, rotten, 'rotHandOvers')).toBe(1);
+    expect(counter(cluster, rotten, 'rotLeft')).toBe(0);
   });
 });

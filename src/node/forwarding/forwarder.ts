@@ -9,7 +9,7 @@ import { decodeError, errorInfo, type ErrorInfo } from '../../wire/errors.ts';
 import { FrameKind, type Frame } from '../../wire/frame.ts';
 import type { Hello } from '../../wire/handshake.ts';
 import { asForwardable, frameOf, type Forwardable } from './forwardable.ts';
-import { LeaderConnection } from './leader-connection.ts';
+import { NodeConnection } from '../node-connection.ts';
 
 /** Whose request it is. */
 export interface ForwardingClient {
@@ -72,7 +72,7 @@ export class Forwarder {
   /** With the leader, by request id on the present connection. */
   readonly #sent = new Map<number, Request>();
   #nextRequestId = 1;
-  #connection: LeaderConnection | null = null;
+  #connection: NodeConnection | null = null;
   #address: string | null = null;
   #bytes = 0;
   #timer: TimerHandle | null = null;
@@ -155,7 +155,7 @@ export class Forwarder {
     connection.send(request.what.encode(requestId, this.#leftMs(request)));
   }
 
-  #connect(): LeaderConnection | null {
+  #connect(): NodeConnection | null {
     const { network, enter, leaderAddress, hello } = this.#parts;
     const address = leaderAddress();
     if (this.#connection !== null && this.#address === address) return this.#connection;
@@ -164,7 +164,7 @@ export class Forwarder {
     this.#connection?.close();
     this.#address = address;
     this.#nextRequestId = 1;
-    const connection = new LeaderConnection(place, network, hello(), {
+    const connection = new NodeConnection(place, network, hello(), {
       enter,
       onUp: () => connection.flush(),
       onFrame: (frame) => this.#onFrame(frame),
