@@ -169,7 +169,8 @@ function fateOf(base: AtRest, { id, path, position, mask }: Flip): Fate {
   const fatal = cluster.fatal(id);
   if (fatal !== null && !HONEST_ENDS.has(fatal.code)) throw fatal;
   if (fatal !== null) return isIn ? 'stopped' : 'refused';
-  // What was mended meanwhile may have been refused before.
+  // What was refused is mended meanwhile.
+  cluster.clock.advanceBy(SETTLE_MS);
   if (!cluster.isRunning(id) || (isTold && !answers(base, driver, id, 'committed'))) return 'told';
   check(base, driver, id, 'committed');
   const disk = cluster.disk(id);
@@ -177,7 +178,7 @@ function fateOf(base: AtRest, { id, path, position, mask }: Flip): Fate {
   return now === before ? 'mended' : 'harmless';
 }
 
-/** Whoever leads serves everything. One whose damage shows when it is asked makes room for another. */
+/** Whoever leads serves everything. One whose damage shows when it is asked hands over to another. */
 function checkedLeader(base: AtRest, driver: TopicsDriver, flipped: string): string {
   for (let left = ATTEMPTS_MAX; ; left -= 1) {
     const leader = driver.cluster.runUntilLeader();
@@ -185,7 +186,6 @@ function checkedLeader(base: AtRest, driver: TopicsDriver, flipped: string): str
     if (leader !== flipped && driver.cluster.isRunning(leader))
       throw new Error(`${leader} calls its log damaged`);
     if (left === 0) throw new Error('nobody serves what is committed');
-    if (driver.cluster.isRunning(flipped)) driver.cluster.kill(flipped);
     driver.cluster.clock.advanceBy(SETTLE_MS);
   }
 }

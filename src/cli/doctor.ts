@@ -140,14 +140,23 @@ function storage(name: string, node: NodeAnswer, { status }: Examination): Findi
       next: 'make room: a node without any takes no records, and hands leadership over',
     });
   }
-  const rotten = node.status?.counters['rotFound'] ?? 0;
-  if (rotten > 0) {
+  const { rotLeft = 0, rotRepaired = 0 } = node.status?.counters ?? {};
+  if (rotLeft > 0) {
     findings.push({
       severity: 'critical',
-      finding: `the log of ${name} is damaged in ${rotten} ${rotten === 1 ? 'place' : 'places'}`,
-      evidence: 'a background reading found records that do not verify: dledger cluster events says which',
+      finding: `the log of ${name} is damaged in ${rotLeft} ${rotLeft === 1 ? 'segment' : 'segments'}, and that is not put back yet`,
+      evidence:
+        'records that do not verify were read, and served to nobody: dledger cluster events says which, and who was asked',
+      cause: 'its disk lost or changed what it had stored, and no other node that answers has it',
+      next: 'start the nodes that are down: one of them may have it (docs/recovery.md)',
+    });
+  } else if (rotRepaired > 0) {
+    findings.push({
+      severity: 'notice',
+      finding: `the log of ${name} was damaged, and put back in ${rotRepaired} ${rotRepaired === 1 ? 'place' : 'places'}`,
+      evidence: 'dledger cluster events says where, and with what',
       cause: 'its disk lost or changed what it had stored',
-      next: 'replace the disk, and start the node empty: the others have what it had (docs/recovery.md)',
+      next: 'nothing is missing; a disk that does so again is to be replaced',
     });
   }
   for (const unsafe of node.status?.unsafe ?? []) {

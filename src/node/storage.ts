@@ -74,51 +74,57 @@ export function openStorage(
       onFailure: (error) => handlers.onFailure(error),
     }),
   );
-  return refusing(options.dataDirectory, () => {
-    const checkpoints = new CheckpointStore({
-      disk,
-      clock: ports.clock,
-      directory: options.dataDirectory,
-      group: FIRST_GROUP,
-    });
-    const checkpoint = checkpoints.load();
-    const machine = restore(checkpoint, wal, options);
-    const commitIndex = Math.max(machine.appliedIndex, Math.min(wal.commitHint, wal.lastIndex)) as LogIndex;
-    const later = wal.configurationEntries(checkpoint?.configurationIndex ?? NO_INDEX);
-    const configuration = newestCommitted(checkpoint, later, commitIndex);
-    // A log that began with a snapshot has never seen the entry that founded its cluster.
-    if (configuration !== null && wal.identity.clusterId === null)
-      wal.setClusterId(configuration.value.clusterId);
-    return {
-      disk,
-      identity: wal.identity,
-      wal,
-      checkpoints,
-      checkpointIndex: checkpoint?.index ?? NO_INDEX,
-      machine,
-      configuration,
-      recovered: {
-        hardState: wal.hardState,
-        hardStateTrusted: wal.hardStateTrusted,
-        firstIndex: wal.firstIndex,
-        lastIndex: wal.lastIndex,
-        termRuns: wal.termRuns(),
-        lastChecksum: wal.lastChecksum,
-        lastTimeMs: checkpoint?.timeMs ?? 0,
-        tail: wal.tail(options.cacheBytesMax),
-        commitIndex,
-        configuration,
-        belongsToCluster: wal.identity.clusterId !== null,
-        laterConfigurations: later.filter((entry) => entry.index > (configuration?.index ?? NO_INDEX)),
-      },
-      proveCheckpoint: (index, done) =>
-        proveCheckpoint(disk, options.dataDirectory, FIRST_GROUP, index, done),
-      foundCluster: (clusterId) => refusing(options.dataDirectory, () => wal.setClusterId(clusterId)),
-      counters: () => walCounters(wal),
-      close: (done) => wal.close(done),
-      closeFor: (snapshot, done) => wal.closeFor(snapshot, done),
-    };
+  try {
+    return refusing(options.dataDirectory, () => read(wal, disk, options, ports.clock));
+  } catch (error) {
+    wal.abandon();
+    throw error;
+  }
+}
+
+function read(wal: Wal, disk: Disk, options: NodeOptions, clock: Clock): Storage {
+  const checkpoints = new CheckpointStore({
+    disk,
+    clock,
+    directory: options.dataDirectory,
+    group: FIRST_GROUP,
   });
+  const checkpoint = checkpoints.load();
+  const machine = restore(checkpoint, wal, options);
+  const commitIndex = Math.max(machine.appliedIndex, Math.min(wal.commitHint, wal.lastIndex)) as LogIndex;
+  const later = wal.configurationEntries(checkpoint?.configurationIndex ?? NO_INDEX);
+  const configuration = newestCommitted(checkpoint, later, commitIndex);
+  // A log that began with a snapshot has never seen the entry that founded its cluster.
+  if (configuration !== null && wal.identity.clusterId === null)
+    wal.setClusterId(configuration.value.clusterId);
+  return {
+    disk,
+    identity: wal.identity,
+    wal,
+    checkpoints,
+    checkpointIndex: checkpoint?.index ?? NO_INDEX,
+    machine,
+    configuration,
+    recovered: {
+      hardState: wal.hardState,
+      hardStateTrusted: wal.hardStateTrusted,
+      firstIndex: wal.firstIndex,
+      lastIndex: wal.lastIndex,
+      termRuns: wal.termRuns(),
+      lastChecksum: wal.lastChecksum,
+      lastTimeMs: checkpoint?.timeMs ?? 0,
+      tail: wal.tail(options.cacheBytesMax),
+      commitIndex,
+      configuration,
+      belongsToCluster: wal.identity.clusterId !== null,
+      laterConfigurations: later.filter((entry) => entry.index > (configuration?.index ?? NO_INDEX)),
+    },
+    proveCheckpoint: (index, done) => proveCheckpoint(disk, options.dataDirectory, FIRST_GROUP, index, done),
+    foundCluster: (clusterId) => refusing(options.dataDirectory, () => wal.setClusterId(clusterId)),
+    counters: () => walCounters(wal),
+    close: (done) => wal.close(done),
+    closeFor: (snapshot, done) => wal.closeFor(snapshot, done),
+  };
 }
 
 /** The newest configuration that is known to be committed: the checkpoint's, or one behind it in the log. */

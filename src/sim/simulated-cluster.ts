@@ -214,8 +214,9 @@ export class SimulatedCluster {
   leader(): string | null {
     let found: { id: string; term: number } | null = null;
     for (const id of this.ids) {
-      const { process } = this.machine(id);
-      if (process?.isRunning !== true) continue;
+      const { process, core } = this.machine(id);
+      // Without a core it is mending its log, and takes no part yet.
+      if (process?.isRunning !== true || core === null) continue;
       const { role, term } = this.group(id);
       if (role === 'leader' && (found === null || term > found.term)) found = { id, term };
     }

@@ -388,6 +388,12 @@ export class Wal {
     });
   }
 
+  /** Lets go of the directory at once and as it is: for who cannot begin with what was found. */
+  abandon(): void {
+    assert(this.#closing === null && !this.#isBusy, 'a log at work is abandoned');
+    this.#finish(() => this.#lock.release());
+  }
+
   #close(done: (hasFailed: boolean) => void): void {
     assert(this.#closing === null && this.#state !== 'closed', 'the log is closed twice');
     this.#closing = done;

@@ -63,6 +63,7 @@ describe('the exit status', () => {
     expect(byCode).toEqual({
       NOT_LEADER: 5,
       NO_LEADER: 5,
+      DAMAGED: 5,
       LEADERSHIP_LOST: 6,
       TIMEOUT_UNKNOWN: 6,
       TIMEOUT: 5,

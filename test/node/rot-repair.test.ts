@@ -170,6 +170,18 @@ describe('rot that is met at a start', () => {
     expect(texts(driver.readAll(rotten, 'committed'))).toEqual(records);
   });
 
+  test('in what is read into memory is put back first', () => {
+    const { cluster, driver, followers, records } = fill();
+    const [rotten = ''] = followers;
+    cluster.kill(rotten);
+    flip(cluster, rotten, FIRST_SEGMENT, 40_000);
+    cluster.start(rotten, { cacheBytesMax: 16 * 1024 * 1024 });
+    expect(cluster.node(rotten).status()).toBeNull();
+    cluster.clock.advanceBy(2000);
+    expect(codes(cluster, rotten)).toEqual(['rot-found', 'rot-repaired']);
+    expect(texts(driver.readAll(rotten, 'committed'))).toEqual(records);
+  });
+
   test('in what is to be applied is put back first', () => {
     const { cluster, driver, followers, records } = fill();
     const [rotten = ''] = followers;
