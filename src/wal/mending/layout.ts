@@ -49,7 +49,10 @@ function isProven(run: DamagedRun, end: RunEnd, last: Entry, region: Uint8Array,
   if (end.checksum !== null) return end.checksum === last.checksum;
   const nextAt = end.position - run.position + BLOCK_HEADER_BYTES;
   return (
-    entryHeaderFollows(region, nextAt, last.checksum) || entryHeaderChecksum(region, lastAt) === last.checksum
+    entryHeaderFollows(region, nextAt, last.checksum) ||
+    // One that was taken back later, in the same block.
+    entryHeaderFollows(region, lastAt + last.bytes.length, last.checksum) ||
+    entryHeaderChecksum(region, lastAt) === last.checksum
   );
 }
 
