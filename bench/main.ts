@@ -13,7 +13,9 @@ import { PEERS } from './peers/index.ts';
 import type { Peer } from './peers/peer.ts';
 import { isInstalled } from './peers/programs.ts';
 import { BenchCluster } from './processes.ts';
-import { asJson, asTables, type ScenarioResult } from './report.ts';
+import { asJson, asTables, scaleAsJson, type ScenarioResult } from './report.ts';
+import { asText } from './scale/figure.ts';
+import { runScale, SCALE_PARTS, writePlots } from './scale/run-scale.ts';
 import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 
@@ -24,11 +26,14 @@ import { SCENARIOS } from './scenarios/index.ts';
  *     npm run bench -- --scenario failover-kill --peers         the same to etcd, in the same run
  *     npm run bench -- --peers               the same appends by etcd, NATS JetStream and Redis, in the same run
  *     npm run bench -- --against HEAD~20     this tree and that one in turns: ratios
+ *     npm run bench -- --scale --plots docs/plots                how cost grows, each part as a plot
+ *     npm run bench -- --scale nodes,consoles                    two of its parts
  *     npm run bench -- -o json
  *
  * Three nodes and the client on this machine, over loopback; a majority syncs before each acknowledgement.
  */
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     scenario: { type: 'string' },
     duration: { type: 'string', default: '5' },
@@ -37,6 +42,9 @@ const { values } = parseArgs({
     size: { type: 'string', default: '256' },
     data: { type: 'string', default: os.tmpdir() },
     peers: { type: 'boolean', default: false },
+    scale: { type: 'boolean', default: false },
+    'log-mb': { type: 'string', default: '10000' },
+    plots: { type: 'string' },
     against: { type: 'string' },
     output: { type: 'string', short: 'o', default: 'table' },
   },
@@ -70,7 +78,10 @@ const failovers = FAILOVERS.filter((how) =>
 if (values.peers && scenarios.length + failovers.length === 0)
   refuse(`the peers cannot do ${wanted}: it is no append of single records`);
 
-if (values.against === undefined) await bench();
+if (!values.scale && positionals.length > 0) refuse(`${positionals.join(' ')} is not understood`);
+
+if (values.scale) await scale(positionals.flatMap((text) => text.split(',')));
+else if (values.against === undefined) await bench();
 else {
   const durationSeconds = durationMs / 1000;
   const names = scenarios.map(({ name }) => name);
@@ -117,6 +128,22 @@ async function bench(): Promise<void> {
   process.stdout.write(asTables(results, gaps));
   if (scenarios.length === 0) return;
   for (const peer of peers) process.stdout.write(`acknowledged by ${peer.name}: ${peer.promise}\n`);
+}
+
+async function scale(names: readonly string[]): Promise<void> {
+  const unknown = names.filter((name) => !SCALE_PARTS.some((part) => part.name === name));
+  if (unknown.length > 0)
+    refuse(`unknown ${unknown.join(', ')}: choose of ${SCALE_PARTS.map(({ name }) => name).join(', ')}`);
+  const parts = SCALE_PARTS.filter(({ name }) => names.length === 0 || names.includes(name));
+  const logBytesMax = whole('log-mb', values['log-mb']) * 1e6;
+  const figures = await runScale(parts, { parent: values.data, logBytesMax, progress });
+  progress('');
+  if (values.plots !== undefined) writePlots(figures, values.plots);
+  const text =
+    values.output === 'json'
+      ? `${JSON.stringify(scaleAsJson(figures), null, 2)}\n`
+      : figures.map(asText).join('\n');
+  process.stdout.write(text);
 }
 
 async function withCluster(act: (cluster: BenchCluster) => Promise<void>): Promise<void> {

@@ -30,8 +30,13 @@ export interface Servers {
 
 const WARM_UP_MS = 1000;
 
-export async function measure(servers: Servers, operation: Operation, durationMs: number): Promise<Measured> {
-  await operation.run(WARM_UP_MS, new Histogram());
+export async function measure(
+  servers: Servers,
+  operation: Operation,
+  durationMs: number,
+  warmUpMs: number = WARM_UP_MS,
+): Promise<Measured> {
+  await operation.run(warmUpMs, new Histogram());
   const latencies = new Histogram();
   const before = servers.pids.map(usageOf);
   const writtenBefore = await servers.written();

@@ -4,6 +4,7 @@ import type { FailoverResult } from './failover/run-failovers.ts';
 import { PARTS } from './failover/system.ts';
 import { spread } from './histogram.ts';
 import type { Measured } from './measure.ts';
+import type { Figure } from './scale/figure.ts';
 
 export interface ScenarioResult {
   readonly name: string;
@@ -13,23 +14,31 @@ export interface ScenarioResult {
 }
 
 export function asJson(results: readonly ScenarioResult[], failovers: readonly FailoverResult[]): object {
+  return document({
+    scenarios: results.map(({ name, runs, peers }) => ({
+      name,
+      ...figures(runs),
+      peers: Object.fromEntries(Object.entries(peers).map(([peer, own]) => [peer, figures(own)])),
+    })),
+    failovers: failovers.map(({ how, peers, ...own }) => ({
+      how,
+      ...gapFigures(own),
+      peers: Object.fromEntries(Object.entries(peers).map(([peer, gaps]) => [peer, gapFigures(gaps)])),
+    })),
+  });
+}
+
+export function scaleAsJson(figures: readonly Figure[]): object {
+  return document({ figures });
+}
+
+function document(data: object): object {
+  const machine = { cpus: os.cpus().length, model: os.cpus()[0]?.model ?? null, node: process.version };
   return {
     apiVersion: 'dledger/v1',
     kind: 'Benchmark',
     at: new Date().toISOString(),
-    data: {
-      machine: { cpus: os.cpus().length, model: os.cpus()[0]?.model ?? null, node: process.version },
-      scenarios: results.map(({ name, runs, peers }) => ({
-        name,
-        ...figures(runs),
-        peers: Object.fromEntries(Object.entries(peers).map(([peer, own]) => [peer, figures(own)])),
-      })),
-      failovers: failovers.map(({ how, peers, ...own }) => ({
-        how,
-        ...gapFigures(own),
-        peers: Object.fromEntries(Object.entries(peers).map(([peer, gaps]) => [peer, gapFigures(gaps)])),
-      })),
-    },
+    data: { machine, ...data },
   };
 }
 

@@ -2,12 +2,11 @@ import { setTimeout } from 'node:timers/promises';
 import { ClusterWatch, connect, type Client, type NodeEvent, type Producer } from '../../src/client/index.ts';
 import type { Send } from '../closed-loop.ts';
 import type { BenchCluster } from '../processes.ts';
+import { leaderOfAll } from '../whole-cluster.ts';
 import { ReadProbe } from './read-probe.ts';
 import { PATIENCE_MS, type Failover, type FailoverSystem, type Parts } from './system.ts';
 
 const POLL_MS = 10;
-/** Entries that may be on their way to a follower that has caught up. */
-const BEHIND_MAX = 64;
 
 /** The cluster as its client library sees it, which finds the next leader by itself. */
 export class DledgerFailover implements FailoverSystem {
@@ -45,7 +44,7 @@ export class DledgerFailover implements FailoverSystem {
   async settled(): Promise<void> {
     const endMs = performance.now() + PATIENCE_MS;
     for (;;) {
-      const leader = await this.#leaderOfAll();
+      const leader = await leaderOfAll(this.#client, this.#cluster.ids.length);
       const probes = [...this.#probes.values()];
       for (const probe of probes) probe.open();
       if (leader !== null && probes.every(({ isUp }) => isUp)) {
@@ -110,18 +109,5 @@ export class DledgerFailover implements FailoverSystem {
     this.#events.push(...events);
     if (!events.some(({ code }) => code === 'election-won')) return;
     this.#probes.get(address)?.ask(() => (this.#servedMs ??= performance.now()));
-  }
-
-  async #leaderOfAll(): Promise<string | null> {
-    const { leaderId, nodes } = await this.#client.status();
-    const leader = nodes.find(({ status }) => status?.nodeId === leaderId)?.status?.groups[0];
-    const isWhole =
-      leader?.role === 'leader' &&
-      nodes.every(({ status }) => status?.groups[0]?.leaderId === leaderId) &&
-      leader.progress.length === this.#cluster.ids.length - 1 &&
-      leader.progress.every(
-        ({ state, matchIndex }) => state === 'replicate' && matchIndex >= leader.commitIndex - BEHIND_MAX,
-      );
-    return isWhole ? leaderId : null;
   }
 }
