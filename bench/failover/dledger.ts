@@ -1,12 +1,9 @@
-import { setTimeout } from 'node:timers/promises';
 import { ClusterWatch, connect, type Client, type NodeEvent, type Producer } from '../../src/client/index.ts';
 import type { Send } from '../closed-loop.ts';
 import type { BenchCluster } from '../processes.ts';
-import { leaderOfAll } from '../whole-cluster.ts';
+import { untilWhole } from '../whole-cluster.ts';
 import { ReadProbe } from './read-probe.ts';
-import { PATIENCE_MS, type Failover, type FailoverSystem, type Parts } from './system.ts';
-
-const POLL_MS = 10;
+import type { Failover, FailoverSystem, Parts } from './system.ts';
 
 /** The cluster as its client library sees it, which finds the next leader by itself. */
 export class DledgerFailover implements FailoverSystem {
@@ -42,19 +39,11 @@ export class DledgerFailover implements FailoverSystem {
   };
 
   async settled(): Promise<void> {
-    const endMs = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const leader = await leaderOfAll(this.#client, this.#cluster.ids.length);
-      const probes = [...this.#probes.values()];
+    const probes = [...this.#probes.values()];
+    this.#leader = await untilWhole(this.#client, this.#cluster.ids.length, () => {
       for (const probe of probes) probe.open();
-      if (leader !== null && probes.every(({ isUp }) => isUp)) {
-        this.#leader = leader;
-        return;
-      }
-      if (performance.now() > endMs)
-        throw new Error(`the cluster is not whole again after ${PATIENCE_MS / 1000} s`);
-      await setTimeout(POLL_MS);
-    }
+      return probes.every(({ isUp }) => isUp);
+    });
   }
 
   async end(how: Failover): Promise<() => void> {

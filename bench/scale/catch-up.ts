@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { connect, type Client } from '../../src/client/index.ts';
 import { BenchCluster } from '../processes.ts';
-import { leaderOfAll } from '../whole-cluster.ts';
+import { untilWhole } from '../whole-cluster.ts';
 import { point, ticksOfBytes, type Point } from './figure.ts';
 import { fill } from './fill.ts';
 import { diskLimit, loopbackLimit } from './limits.ts';
@@ -24,7 +24,8 @@ export const CATCH_UP: ScalePart = {
     try {
       const client = await connect({ endpoints: cluster.endpoints });
       for (const bytes of sizes) {
-        const away = await follower(client, cluster);
+        const leader = await untilWhole(client, cluster.ids.length);
+        const away = cluster.ids.find((id) => id !== leader) ?? '';
         await cluster.kill(away);
         const written = await fill(cluster.endpoints, bytes, (done) =>
           progress(`catch-up: written ${Math.round(done / 1e6)} of ${bytes / 1e6} MB`),
@@ -71,14 +72,6 @@ export const CATCH_UP: ScalePart = {
     ];
   },
 };
-
-async function follower(client: Client, cluster: BenchCluster): Promise<string> {
-  for (;;) {
-    const leader = await leaderOfAll(client, cluster.ids.length);
-    if (leader !== null) return cluster.ids.find((id) => id !== leader) ?? '';
-    await setTimeout(POLL_MS);
-  }
-}
 
 /** Starts the node and looks at what the leader knows of it. */
 async function caughtUp(

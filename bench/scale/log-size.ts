@@ -4,15 +4,16 @@ import { parseEndpoint } from '../../src/client/endpoint.ts';
 import { queryStatus } from '../../src/client/node-query.ts';
 import { realPorts } from '../../src/client/real-ports.ts';
 import { BenchCluster } from '../processes.ts';
-import { leaderOfAll } from '../whole-cluster.ts';
+import { untilWhole } from '../whole-cluster.ts';
 import { point, ticksOfBytes, type Figure, type Point } from './figure.ts';
 import { fill } from './fill.ts';
-import { SLICES, type ScaleOptions, type ScalePart } from './part.ts';
+import { SLICE_MS, SLICE_WARM_UP_MS, SLICES, type ScaleOptions, type ScalePart } from './part.ts';
 import { appends, reads, slice } from './slices.ts';
 
 const FIRST_BYTES = 10e6;
 /** Entries of one small record each, the first 9 MB of the log: what is read at every size. */
 const OLD_ENTRIES = 36_000;
+const RECORD_BYTES = 256;
 const POLL_MS = 5;
 const START_WITHIN_MS = 60_000;
 
@@ -42,69 +43,91 @@ export const LOG_SIZE: ScalePart = {
 
 async function grow(cluster: BenchCluster, { logBytesMax, progress }: ScaleOptions): Promise<AtSize[]> {
   const found: AtSize[] = [];
-  const old = await oldEntries(cluster);
-  let bytes = OLD_ENTRIES * 256;
+  const client = await connect({ endpoints: cluster.endpoints });
+  const old = await oldEntries(client);
+  let bytes = OLD_ENTRIES * RECORD_BYTES;
   for (let goal = FIRST_BYTES; goal <= logBytesMax; goal *= 10) {
     const say = (text: string): void => progress(`log-size: ${goal / 1e6} MB: ${text}`);
     if (goal > bytes)
       bytes += await fill(cluster.endpoints, goal - bytes, (done) =>
         say(`written ${Math.round((100 * (bytes + done)) / goal)} %`),
       );
-    const client = await connect({ endpoints: cluster.endpoints });
-    await whole(client);
-    say('appends and reads');
-    const bytesBefore = bytes;
-    const producers = [client.createProducer()];
-    const [many, one, read, memory]: [number[], number[], number[], number[]] = [[], [], [], []];
-    // The first time is for warming up: these processes were started a moment ago.
-    for (let repeat = 0; repeat <= SLICES; repeat += 1) {
-      const single = await slice(cluster, appends(producers, 1));
-      const reading = await slice(cluster, reads(client, old.from, old.to));
-      const full = await slice(cluster, appends(producers, 256));
-      bytes += full.ackedPerSecond * 256;
-      if (repeat === 0) continue;
-      one.push(single.p50 ?? Number.NaN);
-      read.push(reading.p50 ?? Number.NaN);
-      many.push(full.ackedPerSecond);
-      memory.push(full.rssMiB);
-    }
-    // Measuring writes too: half of that was there on average.
-    const x = (bytesBefore + bytes) / 2;
+    await untilWhole(client, 3);
+    say('one request at a time');
+    const single = await oneAtATime(cluster, client, old, bytes);
     say('starts');
-    const [nodeSeconds, clusterSeconds]: [number[], number[]] = [[], []];
-    for (let repeat = 0; repeat < SLICES; repeat += 1) {
-      const leader = await whole(client);
-      nodeSeconds.push(await startOne(cluster, cluster.ids.find((id) => id !== leader) ?? ''));
-      clusterSeconds.push(await startAll(cluster));
-    }
-    await whole(client);
-    await client.close();
-    found.push({
-      records: point(x, many),
-      oneAppend: point(x, one),
-      oneRead: point(x, read),
-      nodeStart: point(bytes, nodeSeconds),
-      clusterStart: point(bytes, clusterSeconds),
-      memory: point(x, memory),
-    });
+    const starts = await restarts(cluster, client, bytes);
+    say('256 in flight');
+    const full = await manyAtOnce(cluster, client, bytes);
+    bytes += full.writtenBytes;
+    found.push({ ...single, ...starts, ...full });
   }
+  await client.close();
   return found;
 }
 
-async function oldEntries(cluster: BenchCluster): Promise<{ from: number; to: number }> {
-  const client = await connect({ endpoints: cluster.endpoints });
-  const record = new Uint8Array(256).fill(120);
-  const appended = await Promise.all(Array.from({ length: OLD_ENTRIES }, () => client.append(record)));
-  await client.close();
-  return { from: appended[0]?.index ?? 1, to: appended.at(-1)?.index ?? 1 };
+async function oneAtATime(
+  cluster: BenchCluster,
+  client: Client,
+  old: { readonly from: number; readonly to: number },
+  bytes: number,
+): Promise<Pick<AtSize, 'oneAppend' | 'oneRead'>> {
+  const producer = client.createProducer();
+  const [append, read]: [number[], number[]] = [[], []];
+  // The first time is for warming up, here and below: these processes were started a moment ago.
+  for (let repeat = 0; repeat <= SLICES; repeat += 1) {
+    const [appended, found] = [
+      await slice(cluster, appends([producer], 1)),
+      await slice(cluster, reads(client, old.from, old.to)),
+    ];
+    if (repeat === 0) continue;
+    append.push(appended.p50 ?? Number.NaN);
+    read.push(found.p50 ?? Number.NaN);
+  }
+  producer.close();
+  return { oneAppend: point(bytes, append), oneRead: point(bytes, read) };
 }
 
-async function whole(client: Client): Promise<string> {
-  for (;;) {
-    const leader = await leaderOfAll(client, 3);
-    if (leader !== null) return leader;
-    await setTimeout(POLL_MS);
+async function restarts(
+  cluster: BenchCluster,
+  client: Client,
+  bytes: number,
+): Promise<Pick<AtSize, 'nodeStart' | 'clusterStart'>> {
+  const [node, all]: [number[], number[]] = [[], []];
+  for (let repeat = 0; repeat < SLICES; repeat += 1) {
+    const leader = await untilWhole(client, 3);
+    node.push(await startOne(cluster, cluster.ids.find((id) => id !== leader) ?? ''));
+    all.push(await startAll(cluster));
   }
+  await untilWhole(client, 3);
+  return { nodeStart: point(bytes, node), clusterStart: point(bytes, all) };
+}
+
+async function manyAtOnce(
+  cluster: BenchCluster,
+  client: Client,
+  bytes: number,
+): Promise<Pick<AtSize, 'records' | 'memory'> & { writtenBytes: number }> {
+  const producer = client.createProducer();
+  const [rates, memory]: [number[], number[]] = [[], []];
+  let writtenBytes = 0;
+  for (let repeat = 0; repeat <= SLICES; repeat += 1) {
+    const { ackedPerSecond, rssMiB } = await slice(cluster, appends([producer], 256));
+    writtenBytes += (ackedPerSecond * RECORD_BYTES * (SLICE_MS + SLICE_WARM_UP_MS)) / 1000;
+    if (repeat === 0) continue;
+    rates.push(ackedPerSecond);
+    memory.push(rssMiB);
+  }
+  producer.close();
+  // Measuring makes the log longer: half of that was there on average.
+  const x = bytes + writtenBytes / 2;
+  return { records: point(x, rates), memory: point(x, memory), writtenBytes };
+}
+
+async function oldEntries(client: Client): Promise<{ from: number; to: number }> {
+  const record = new Uint8Array(RECORD_BYTES).fill(120);
+  const appended = await Promise.all(Array.from({ length: OLD_ENTRIES }, () => client.append(record)));
+  return { from: appended[0]?.index ?? 1, to: appended.at(-1)?.index ?? 1 };
 }
 
 /** @returns seconds from the start of its process until it answers. */
