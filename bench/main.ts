@@ -1,19 +1,14 @@
 #!/usr/bin/env node
-import fs from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { connect } from '../src/client/index.ts';
 import { runAgainst, showComparison } from './against.ts';
-import { closedLoop } from './closed-loop.ts';
 import { runFailovers } from './failover/run-failovers.ts';
-import { FAILOVERS } from './failover/system.ts';
-import { measure, type Measured } from './measure.ts';
+import { FAILOVERS, type Failover } from './failover/system.ts';
 import { PEERS } from './peers/index.ts';
 import type { Peer } from './peers/peer.ts';
 import { isInstalled } from './peers/programs.ts';
-import { BenchCluster } from './processes.ts';
-import { asJson, asTables, scaleAsJson, type ScenarioResult } from './report.ts';
+import { asJson, asTables, scaleAsJson } from './report.ts';
+import { runScenarios } from './run-scenarios.ts';
 import { asText } from './scale/figure.ts';
 import { runScale, SCALE_PARTS, writePlots } from './scale/run-scale.ts';
 import type { Scenario } from './scenario.ts';
@@ -21,7 +16,7 @@ import { SCENARIOS } from './scenarios/index.ts';
 
 /**
  *     npm run bench                          every scenario, then failover
- *     npm run bench -- --scenario append-256 --duration 10 --repeat 5 --size 1024
+ *     npm run bench -- --scenario append-1,append-256 --duration 10 --repeat 5 --size 64,1024,16384
  *     npm run bench -- --scenario failover --rounds 100         100 kills, 100 silences, 200 transfers
  *     npm run bench -- --scenario failover-kill --peers         the same to etcd, in the same run
  *     npm run bench -- --peers               the same appends by etcd, NATS JetStream and Redis, in the same run
@@ -50,84 +45,74 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** A batch of a hundred such records still fits into one entry. */
+/** Of such records a batch still has sixty. */
 const SIZE_MAX = 16_384;
 
-const wanted = values.scenario;
-const known = SCENARIOS.map(({ name }) => name).concat(
-  'failover',
-  FAILOVERS.map((how) => `failover-${how}`),
-);
-if (wanted !== undefined && !known.includes(wanted))
-  refuse(`unknown scenario ${wanted}: choose one of ${known.join(', ')}`);
 if (values.output !== 'table' && values.output !== 'json')
   refuse(`-o ${values.output} is not known: choose table or json`);
-const [durationMs, repeats, rounds, size] = [
+if (!values.scale && positionals.length > 0) refuse(`${positionals.join(' ')} is not understood`);
+const [durationMs, repeats, rounds] = [
   positive('duration', values.duration) * 1000,
   whole('repeat', values.repeat),
   whole('rounds', values.rounds),
-  whole('size', values.size, SIZE_MAX),
 ];
-const scenarios = SCENARIOS.filter(
-  (scenario) =>
-    (wanted === undefined || scenario.name === wanted) && (!values.peers || scenario.inFlight !== null),
-);
-const failovers = FAILOVERS.filter((how) =>
-  wanted === undefined ? !values.peers : wanted === 'failover' || wanted === `failover-${how}`,
-);
-if (values.peers && scenarios.length + failovers.length === 0)
-  refuse(`the peers cannot do ${wanted}: it is no append of single records`);
-
-if (!values.scale && positionals.length > 0) refuse(`${positionals.join(' ')} is not understood`);
+const sizes = values.size.split(',').map((text) => whole('size', text, SIZE_MAX));
+const { scenarios, failovers } = chosen(values.scenario?.split(',') ?? null);
 
 if (values.scale) await scale(positionals.flatMap((text) => text.split(',')));
 else if (values.against === undefined) await bench();
-else {
-  const durationSeconds = durationMs / 1000;
-  const names = scenarios.map(({ name }) => name);
-  for (const comparison of runAgainst(values.against, names, { durationSeconds, repeats, size }, progress)) {
-    progress('');
-    process.stdout.write(`${showComparison(comparison)}\n`);
-  }
+else against(values.against);
+
+function chosen(names: readonly string[] | null): {
+  scenarios: readonly Scenario[];
+  failovers: readonly Failover[];
+} {
+  const known = SCENARIOS.map(({ name }) => name).concat(
+    'failover',
+    FAILOVERS.map((how) => `failover-${how}`),
+  );
+  const unknown = names?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0) refuse(`unknown scenario ${unknown.join(', ')}: choose of ${known.join(', ')}`);
+  const isWanted = (name: string): boolean => names === null || names.includes(name);
+  const found = {
+    scenarios: SCENARIOS.filter(
+      ({ name, inFlight }) => isWanted(name) && !(values.peers && inFlight === null),
+    ),
+    failovers: FAILOVERS.filter((how) =>
+      names === null ? !values.peers : isWanted('failover') || isWanted(`failover-${how}`),
+    ),
+  };
+  if (found.scenarios.length + found.failovers.length === 0)
+    refuse(`the peers cannot do ${names?.join(', ')}: it is no append of single records`);
+  return found;
 }
 
 async function bench(): Promise<void> {
-  const own = new Map<Scenario, Measured[]>(scenarios.map((scenario) => [scenario, []]));
-  const theirs = new Map<Scenario, Record<string, Measured[]>>(scenarios.map((scenario) => [scenario, {}]));
   const peers = values.peers ? installedPeers() : [];
-  // In turns, one system at a time: whatever else the machine does meets them all.
-  for (let repeat = 1; repeat <= repeats && scenarios.length > 0; repeat += 1) {
-    await withCluster(async (cluster) => {
-      for (const scenario of scenarios) {
-        progress(`${scenario.name} ${repeat}/${repeats}`);
-        own.get(scenario)?.push(await measureOwn(cluster, scenario));
-      }
-    });
-    for (const peer of peers)
-      await withPeer(peer, repeat, (scenario, measured) => {
-        const all = theirs.get(scenario);
-        if (all !== undefined) (all[peer.name] ??= []).push(measured);
-      });
-  }
+  const { data: parent, output } = values;
+  const results = await runScenarios(scenarios, peers, { durationMs, repeats, sizes, parent }, progress);
   const withEtcd = peers.some(({ name }) => name === 'etcd');
-  const gaps = await runFailovers(
-    failovers,
-    { rounds, recordBytes: size, parent: values.data, withEtcd },
-    progress,
-  );
+  const recordBytes = sizes[0] ?? 256;
+  const gaps = await runFailovers(failovers, { rounds, recordBytes, parent, withEtcd }, progress);
   progress('');
-  const results: ScenarioResult[] = scenarios.map((scenario) => ({
-    name: scenario.name,
-    runs: own.get(scenario) ?? [],
-    peers: theirs.get(scenario) ?? {},
-  }));
-  if (values.output === 'json') {
+  if (output === 'json') {
     process.stdout.write(`${JSON.stringify(asJson(results, gaps), null, 2)}\n`);
     return;
   }
   process.stdout.write(asTables(results, gaps));
   if (scenarios.length === 0) return;
   for (const peer of peers) process.stdout.write(`acknowledged by ${peer.name}: ${peer.promise}\n`);
+}
+
+function against(reference: string): void {
+  const [size] = sizes;
+  if (size === undefined || sizes.length > 1) refuse('--against compares with records of one --size');
+  const names = scenarios.map(({ name }) => name);
+  const options = { durationSeconds: durationMs / 1000, repeats, size };
+  for (const comparison of runAgainst(reference, names, options, progress)) {
+    progress('');
+    process.stdout.write(`${showComparison(comparison)}\n`);
+  }
 }
 
 async function scale(names: readonly string[]): Promise<void> {
@@ -144,67 +129,6 @@ async function scale(names: readonly string[]): Promise<void> {
       ? `${JSON.stringify(scaleAsJson(figures), null, 2)}\n`
       : figures.map(asText).join('\n');
   process.stdout.write(text);
-}
-
-async function withCluster(act: (cluster: BenchCluster) => Promise<void>): Promise<void> {
-  const cluster = await BenchCluster.start(3, values.data);
-  try {
-    await act(cluster);
-  } finally {
-    await cluster.stop();
-  }
-}
-
-async function measureOwn(cluster: BenchCluster, scenario: Scenario): Promise<Measured> {
-  const client = await connect({ endpoints: cluster.endpoints });
-  const written = async (): Promise<{ bytes: number; syncs: number }> => {
-    const { nodes } = await client.status();
-    const sum = (counter: string): number =>
-      nodes.reduce((total, { status }) => total + (status?.counters[counter] ?? 0), 0);
-    return { bytes: sum('walBytesWritten'), syncs: sum('walSyncs') };
-  };
-  try {
-    const operation = await scenario.setUp(client, size);
-    try {
-      return await measure({ pids: cluster.pids, written }, operation, durationMs);
-    } finally {
-      await operation.close();
-    }
-  } finally {
-    await client.close();
-  }
-}
-
-async function withPeer(
-  peer: Peer,
-  repeat: number,
-  onMeasured: (scenario: Scenario, measured: Measured) => void,
-): Promise<void> {
-  const directory = fs.mkdtempSync(path.join(values.data, `dledger-bench-${peer.name}-`));
-  const running = await peer.start(directory);
-  try {
-    for (const scenario of scenarios) {
-      progress(`${peer.name} ${scenario.name} ${repeat}/${repeats}`);
-      const client = await running.connect(size);
-      const { inFlight } = scenario;
-      const operation = {
-        run: (ms: number, latencies: Parameters<typeof closedLoop>[3]) =>
-          closedLoop(client.send, inFlight ?? 1, ms, latencies),
-        close: () => client.close(),
-      };
-      try {
-        onMeasured(
-          scenario,
-          await measure({ pids: running.pids, written: () => Promise.resolve(null) }, operation, durationMs),
-        );
-      } finally {
-        operation.close();
-      }
-    }
-  } finally {
-    await running.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 function installedPeers(): Peer[] {

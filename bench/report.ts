@@ -4,14 +4,8 @@ import type { FailoverResult } from './failover/run-failovers.ts';
 import { PARTS } from './failover/system.ts';
 import { spread } from './histogram.ts';
 import type { Measured } from './measure.ts';
+import type { ScenarioResult } from './run-scenarios.ts';
 import type { Figure } from './scale/figure.ts';
-
-export interface ScenarioResult {
-  readonly name: string;
-  readonly runs: readonly Measured[];
-  /** By the name of the peer: the same work. */
-  readonly peers: Readonly<Record<string, readonly Measured[]>>;
-}
 
 export function asJson(results: readonly ScenarioResult[], failovers: readonly FailoverResult[]): object {
   return document({
@@ -60,24 +54,23 @@ function figures(runs: readonly Measured[]): object {
     latencyMs: { p50: median(runs, 'p50'), p99: median(runs, 'p99'), p999: median(runs, 'p999') },
     cpuCores: median(runs, 'cpuCores'),
     busiestCores: median(runs, 'busiestCores'),
+    leaderCores: median(runs, 'leaderCores'),
+    followerCores: followerCores(runs),
     clientCores: median(runs, 'clientCores'),
     rssMiB: median(runs, 'rssMiB'),
+    diskBytesPerSecond: median(runs, 'diskBytesPerSecond'),
+    flushesPerSecond: median(runs, 'flushesPerSecond'),
     bytesPerSecond: median(runs, 'bytesPerSecond'),
     syncsPerSecond: median(runs, 'syncsPerSecond'),
   };
 }
 
 export function asTables(results: readonly ScenarioResult[], failovers: readonly FailoverResult[]): string {
-  const lines =
-    results.length === 0
-      ? []
-      : [
-          'scenario      system     records/s  (min - max)            ratio   p50 ms   p99 ms p99.9 ms  servers busiest  client  MiB',
-        ];
-  for (const { name, runs, peers } of results) {
+  const lines = results.length === 0 ? [] : [RATES_HEAD];
+  for (const { name, recordBytes, runs, peers } of results) {
     const own = spread(runs.map((run) => run.ackedPerSecond)).median;
-    lines.push(row(name, 'dledger', runs, own));
-    for (const [peer, theirs] of Object.entries(peers)) lines.push(row('', peer, theirs, own));
+    lines.push(row(name, String(recordBytes), 'dledger', runs, own));
+    for (const [peer, theirs] of Object.entries(peers)) lines.push(row('', '', peer, theirs, own));
   }
   if (failovers.length > 0) lines.push(GAPS_HEAD);
   for (const { how, peers, ...own } of failovers) {
@@ -109,28 +102,54 @@ function gapRow(how: string, system: string, { gapsMs, parts }: Gaps): string {
     .trimEnd();
 }
 
-/** `ratio`: how many times as much dledger does. The last columns are cores: of all servers, of the busiest, of the client. */
-function row(scenario: string, system: string, runs: readonly Measured[], own: number): string {
+/**
+ * `ratio`: how many times as much dledger does. Then cores: of the leader, of each other server, of the client. MiB are resident in
+ * the largest server; syncs/s are those of the logs, where the servers count them; MB/s and flushes/s are what the disk did.
+ */
+const RATES_HEAD =
+  'scenario      bytes system    records/s  (min - max)            ratio   p50 ms   p99 ms p99.9 ms  leader   followers  client  MiB syncs/s  MB/s flushes/s';
+
+function row(
+  scenario: string,
+  recordBytes: string,
+  system: string,
+  runs: readonly Measured[],
+  own: number,
+): string {
   const rate = spread(runs.map((run) => run.ackedPerSecond));
+  const disk = median(runs, 'diskBytesPerSecond');
   return [
     scenario.padEnd(13),
+    recordBytes.padStart(5),
     system.padEnd(8),
-    round(rate.median).padStart(11),
+    round(rate.median).padStart(10),
     ` (${round(rate.min)} - ${round(rate.max)})`.padEnd(23),
     (system === 'dledger' ? '' : fixed(own / rate.median)).padStart(6),
     fixed(median(runs, 'p50')).padStart(8),
     fixed(median(runs, 'p99')).padStart(8),
     fixed(median(runs, 'p999')).padStart(8),
-    fixed(median(runs, 'cpuCores')).padStart(8),
-    fixed(median(runs, 'busiestCores')).padStart(7),
+    fixed(median(runs, 'leaderCores')).padStart(7),
+    followerCores(runs).map(fixed).join(' + ').padStart(11),
     fixed(median(runs, 'clientCores')).padStart(7),
-    round(median(runs, 'rssMiB') ?? Number.NaN).padStart(4),
+    round(median(runs, 'rssMiB')).padStart(4),
+    round(median(runs, 'syncsPerSecond')).padStart(7),
+    round(disk === null ? null : disk / 1e6).padStart(5),
+    round(median(runs, 'flushesPerSecond')).padStart(9),
   ].join(' ');
 }
 
-function median(runs: readonly Measured[], key: keyof Measured): number | null {
+function median(runs: readonly Measured[], key: Exclude<keyof Measured, 'followerCores'>): number | null {
   const values = runs.map((run) => run[key]).filter((value) => value !== null);
   return values.length === 0 ? null : spread(values).median;
+}
+
+/** Each the median of the runs: of the busiest follower, then of the next. */
+function followerCores(runs: readonly Measured[]): number[] {
+  const count = runs[0]?.followerCores.length ?? 0;
+  return Array.from(
+    { length: count },
+    (_, at) => spread(runs.map((run) => run.followerCores[at] ?? 0)).median,
+  );
 }
 
 function quantile(values: readonly number[], fraction: number): number {
@@ -138,8 +157,8 @@ function quantile(values: readonly number[], fraction: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * fraction) - 1)] ?? Number.NaN;
 }
 
-function round(value: number): string {
-  return Math.round(value).toLocaleString('en');
+function round(value: number | null): string {
+  return value === null ? '?' : Math.round(value).toLocaleString('en');
 }
 
 function tenths(value: number): string {

@@ -54,6 +54,21 @@ export class EtcdCluster {
     return [...this.#processes.values()].map(({ pid }) => pid ?? 0);
   }
 
+  pidOf(member: EtcdMember): number | null {
+    return this.#processes.get(member)?.pid ?? null;
+  }
+
+  /** Of the logs of all members, since they were started. */
+  async syncs(): Promise<number> {
+    const counts = await Promise.all(
+      this.endpoints.map(async (endpoint) => {
+        const metrics = await (await fetch(`${endpoint}/metrics`)).text();
+        return Number(/^etcd_disk_wal_fsync_duration_seconds_count (\d+)/m.exec(metrics)?.[1]);
+      }),
+    );
+    return counts.reduce((sum, each) => sum + each, 0);
+  }
+
   /** A member that was there before goes on with its data. */
   startMember(member: EtcdMember): void {
     const { name, client, peer } = member;

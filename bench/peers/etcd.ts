@@ -17,6 +17,9 @@ export const ETCD: Peer = {
     const leader = await cluster.leader();
     return {
       pids: cluster.pids,
+      directory,
+      leaderPid: cluster.pidOf(leader),
+      syncs: () => cluster.syncs(),
       connect: async (recordBytes) => new EtcdClient(leader.client, recordBytes),
       stop: () => cluster.stop(),
     };

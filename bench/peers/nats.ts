@@ -37,6 +37,8 @@ export const NATS: Peer = {
     const port = servers.find(({ name }) => name === leader)?.client ?? anybody;
     return {
       pids: programs.pids,
+      directory,
+      leaderPid: programs.pids[servers.findIndex(({ name }) => name === leader)] ?? null,
       connect: async (recordBytes) => {
         const socket = await dial(port);
         return new NatsClient(socket, recordBytes);

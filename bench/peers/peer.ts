@@ -13,6 +13,11 @@ export interface Peer {
 
 export interface RunningPeer {
   readonly pids: readonly number[];
+  readonly leaderPid: number | null;
+  /** Where their data is. */
+  readonly directory: string;
+  /** How often all of them have synced their logs; absent where they do not count. */
+  readonly syncs?: () => Promise<number>;
   /** A client that speaks the protocol itself, so that it is not what is measured. */
   connect(recordBytes: number): Promise<PeerClient>;
   stop(): Promise<void>;

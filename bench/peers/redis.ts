@@ -27,6 +27,8 @@ export const REDIS: Peer = {
     await eventually('redis has no replicas', () => hasReplicas(primary));
     return {
       pids: programs.pids,
+      directory,
+      leaderPid: programs.pids[0] ?? null,
       connect: async (recordBytes) => new RedisClient(primary, recordBytes),
       stop: () => programs.stop(),
     };

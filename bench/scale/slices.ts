@@ -1,15 +1,17 @@
 import type { Client, Producer } from '../../src/client/index.ts';
 import { awaiting, closedLoop, type Send } from '../closed-loop.ts';
-import { measure, type Measured } from '../measure.ts';
+import { measure, type Measured, type Written } from '../measure.ts';
 import type { BenchCluster } from '../processes.ts';
 import type { Operation } from '../scenario.ts';
 import { SLICE_MS, SLICE_WARM_UP_MS } from './part.ts';
 
 const RECORD = new Uint8Array(256).fill(120);
 
+const nothing = (): Promise<Written> => Promise.resolve({ bytes: null, syncs: null });
+
 /** One short measurement of whatever is done. */
 export async function slice(cluster: BenchCluster, operation: Operation): Promise<Measured> {
-  const servers = { pids: cluster.pids, written: () => Promise.resolve(null) };
+  const servers = { pids: cluster.pids, leaderPid: null, directory: cluster.directory, written: nothing };
   return measure(servers, operation, SLICE_MS, SLICE_WARM_UP_MS);
 }
 

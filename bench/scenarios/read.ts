@@ -5,6 +5,7 @@ import type { Operation, Scenario } from '../scenario.ts';
 
 const READ_ENTRIES = 4096;
 const READS_IN_FLIGHT = 64;
+const APPENDED_AT_ONCE = 512;
 
 /** Linearizable reads of one entry each, anywhere in what was just written. */
 export const READ: Scenario = {
@@ -12,8 +13,13 @@ export const READ: Scenario = {
   inFlight: null,
   async setUp(client: Client, recordBytes: number): Promise<Operation> {
     const record = new Uint8Array(recordBytes).fill(120);
-    const appended = await Promise.all(Array.from({ length: READ_ENTRIES }, () => client.append(record)));
-    const indexes = appended.map(({ index }) => index);
+    const indexes: number[] = [];
+    while (indexes.length < READ_ENTRIES) {
+      const appended = await Promise.all(
+        Array.from({ length: APPENDED_AT_ONCE }, () => client.append(record)),
+      );
+      indexes.push(...appended.map(({ index }) => index));
+    }
     return {
       run: (durationMs, latencies) => read(client, indexes, durationMs, latencies),
       close: () => undefined,

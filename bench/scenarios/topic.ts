@@ -4,9 +4,11 @@ import { awaiting, closedLoop } from '../closed-loop.ts';
 import type { Operation, Scenario } from '../scenario.ts';
 
 const QUEUES = 8;
-/** Read again and again, by a new group each time. */
-const PRODUCED = 200_000;
+/** Read again and again, by a new group each time: so many records, or of large ones as many as have so many bytes. */
+const PRODUCED_MAX = 200_000;
+const PRODUCED_BYTES_MAX: number = 64 * 1024 * 1024;
 const PRODUCED_AT_ONCE = 8192;
+const PRODUCED_BYTES_AT_ONCE: number = 8 * 1024 * 1024;
 
 async function newTopic(client: Client): Promise<string> {
   const name = `bench-${randomUUID()}`;
@@ -43,24 +45,26 @@ export const CONSUME: Scenario = {
     const topic = await newTopic(client);
     const producer = client.createTopicProducer({ lingerMs: 5 });
     const record = { body: new Uint8Array(recordBytes).fill(120) };
-    for (let sent = 0; sent < PRODUCED; sent += PRODUCED_AT_ONCE) {
-      const count = Math.min(PRODUCED_AT_ONCE, PRODUCED - sent);
+    const produced = Math.min(PRODUCED_MAX, Math.floor(PRODUCED_BYTES_MAX / recordBytes));
+    const atOnce = Math.min(PRODUCED_AT_ONCE, Math.floor(PRODUCED_BYTES_AT_ONCE / recordBytes));
+    for (let sent = 0; sent < produced; sent += atOnce) {
+      const count = Math.min(atOnce, produced - sent);
       await producer.sendBatch(
         topic,
         Array.from({ length: count }, () => record),
       );
     }
     await producer.close();
-    return { run: (durationMs) => consume(client, topic, durationMs), close: () => undefined };
+    return { run: (durationMs) => consume(client, topic, produced, durationMs), close: () => undefined };
   },
 };
 
-async function consume(client: Client, topic: string, durationMs: number): Promise<number> {
+async function consume(client: Client, topic: string, produced: number, durationMs: number): Promise<number> {
   const endMs = performance.now() + durationMs;
   let total = 0;
   while (performance.now() < endMs) {
     const consumer = client.createConsumer({ topics: topic, group: `bench-${randomUUID()}` });
-    for (let read = 0; read < PRODUCED && performance.now() < endMs; ) {
+    for (let read = 0; read < produced && performance.now() < endMs; ) {
       const page = await consumer.nextPage();
       if (page === null) break;
       for (const record of page.records) page.workedOff(record.offset + 1);
