@@ -1,3 +1,4 @@
+import { findMember } from '../base/configuration.ts';
 import { Prng } from '../base/prng.ts';
 import type { NodeId } from '../base/units.ts';
 import { RequestChannel, type Request } from '../client/request-channel.ts';
@@ -69,6 +70,8 @@ export class Nemesis {
   readonly #members = new Map<string, number>();
   /** Nodes that count, by their own word, and have not lost their disk since. */
   readonly #joined = new Set<string>();
+  /** Know for good that the one that lost its disk last counts again. */
+  readonly #aware = new Set<string>();
   #isActive = true;
   #isFounded: boolean;
 
@@ -575,16 +578,16 @@ export class Nemesis {
   }
 
   /**
-   * It runs, counts, and holds all that anybody knows to be committed; and it has known for long enough that it counts to
-   * have it on its disk: a node that has to be told so after a start is none of those who could tell others.
+   * It runs, counts, and holds all that anybody knows to be committed; and everybody has known for long enough that it
+   * counts to have that on disk. A node that has to be told so after a start does not count its vote: where its vote and
+   * that of the next one to be lost are both needed for a majority, nobody is elected who could tell.
    */
   #isBack(id: string | null): boolean {
     if (id === null) return true;
     const cores = this.#cluster.ids.map((each) => this.#cluster.core(each));
     const committed = Math.max(...cores.map((core) => core?.commitIndex ?? 0));
     const core = this.#cluster.core(id);
-    const knownForMs = this.#cluster.clock.monotonicMs() - (this.#members.get(id) ?? Infinity);
-    if (knownForMs < KNOWN_FOR_MS_MIN || this.#slow.has(id)) return false;
+    if (!this.#cluster.ids.every((each) => this.#aware.has(each))) return false;
     if (core === null || core.durableIndex < committed || !core.status().eligible) return false;
     this.#trace.note('nemesis', `${id} is back in full`);
     this.#wiped = null;
@@ -594,6 +597,7 @@ export class Nemesis {
   /** It gets an empty disk. */
   #lose(id: string): void {
     this.#wiped = id;
+    this.#aware.clear();
     this.#members.delete(id);
     this.#joined.delete(id);
     this.#cluster.wipe(id);
@@ -603,6 +607,19 @@ export class Nemesis {
     for (const id of this.#cluster.ids) {
       const core = this.#cluster.core(id);
       if (core !== null && core.commitIndex > 0 && core.status().eligible) this.#joined.add(id);
+    }
+    if (this.#wiped !== null && this.#cluster.core(this.#wiped) !== null)
+      this.#noteAware(this.#wiped as NodeId);
+  }
+
+  #noteAware(wiped: NodeId): void {
+    const { ids, clock } = this.#cluster;
+    const { incarnation } = this.#cluster.status(wiped);
+    for (const id of ids) {
+      const configuration = this.#cluster.core(id)?.status().configuration ?? null;
+      const knownForMs = clock.monotonicMs() - (this.#members.get(id) ?? Infinity);
+      if (configuration === null || knownForMs < KNOWN_FOR_MS_MIN || this.#slow.has(id)) continue;
+      if (findMember(configuration, wiped)?.incarnation === incarnation) this.#aware.add(id);
     }
   }
 

@@ -362,10 +362,15 @@ class Simulation {
     ];
   }
 
-  /** Where the log begins is decided for all: who keeps less has lost what the others would still serve. */
+  /**
+   * Where the log begins is decided for all: who keeps less has lost what the others would still serve. The leader applies
+   * a decision first, and it may just have done so.
+   */
   #differentStarts(): Failure[] {
-    const starts = this.#cluster.ids.map((id) => this.#cluster.group(id).firstIndex);
-    if (new Set(starts).size <= 1) return [];
+    const startOf = (id: string): number => this.#cluster.group(id).firstIndex;
+    const isSame = (): boolean => new Set(this.#cluster.ids.map(startOf)).size <= 1;
+    if (this.#until(isSame, CONVERGE_MS)) return [];
+    const starts = this.#cluster.ids.map(startOf);
     const message = this.#cluster.ids.map((id, at) => `${id} serves its log from ${starts[at]}`).join(', ');
     return [{ rule: 'log-starts-differ', message, evidence: [] }];
   }
