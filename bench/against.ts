@@ -11,6 +11,9 @@ interface Report {
     readonly scenarios: readonly {
       readonly ackedPerSecond: { readonly median: number };
       readonly latencyMs: { readonly p50: number | null };
+      /** Of all nodes together, and of the client. */
+      readonly cpuCores: number;
+      readonly clientCores: number;
     }[];
   };
 }
@@ -20,6 +23,8 @@ export interface Comparison {
   /** This tree over the other one, of each pair of runs. */
   readonly rates: readonly number[];
   readonly latencies: readonly number[];
+  /** Processor time that nodes and client spend on a record: what else the machine does moves it least. */
+  readonly costs: readonly number[];
 }
 
 const ROOT = path.resolve(import.meta.dirname, '..');
@@ -55,6 +60,7 @@ export function runAgainst(
       };
       const rates: number[] = [];
       const latencies: number[] = [];
+      const costs: number[] = [];
       for (let repeat = 1; repeat <= options.repeats; repeat += 1) {
         progress(`${scenario} against ${reference}, ${repeat}/${options.repeats}`);
         // Whoever comes second finds the caches warm: they take turns in that too.
@@ -66,8 +72,9 @@ export function runAgainst(
         const [own, other] = [results.get(ROOT), results.get(tree)];
         rates.push((own?.ackedPerSecond.median ?? Number.NaN) / (other?.ackedPerSecond.median ?? Number.NaN));
         latencies.push((own?.latencyMs.p50 ?? Number.NaN) / (other?.latencyMs.p50 ?? Number.NaN));
+        costs.push(costOf(own) / costOf(other));
       }
-      return { scenario, rates, latencies };
+      return { scenario, rates, latencies, costs };
     });
   } finally {
     git('worktree', 'remove', '--force', tree);
@@ -75,10 +82,16 @@ export function runAgainst(
   }
 }
 
-export function showComparison({ scenario, rates, latencies }: Comparison): string {
+function costOf(measured: Report['data']['scenarios'][number] | undefined): number {
+  if (measured === undefined) return Number.NaN;
+  return (measured.cpuCores + measured.clientCores) / measured.ackedPerSecond.median;
+}
+
+export function showComparison({ scenario, rates, latencies, costs }: Comparison): string {
   const rate = spread(rates);
   const latency = spread(latencies);
-  return `${scenario.padEnd(13)} records/s x ${fixed(rate.median)} (${fixed(rate.min)} - ${fixed(rate.max)}), p50 x ${fixed(latency.median)}`;
+  const cost = spread(costs);
+  return `${scenario.padEnd(13)} records/s x ${fixed(rate.median)} (${fixed(rate.min)} - ${fixed(rate.max)}), p50 x ${fixed(latency.median)}, processor time a record x ${fixed(cost.median)} (${fixed(cost.min)} - ${fixed(cost.max)})`;
 }
 
 function git(...args: string[]): void {

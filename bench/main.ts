@@ -10,7 +10,7 @@ import { isInstalled } from './peers/programs.ts';
 import { asJson, asTables, scaleAsJson } from './report.ts';
 import { runScenarios } from './run-scenarios.ts';
 import { asText } from './scale/figure.ts';
-import { runScale, SCALE_PARTS, writePlots } from './scale/run-scale.ts';
+import { lackOfRoom, runScale, SCALE_PARTS, writePlots } from './scale/run-scale.ts';
 import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 
@@ -120,8 +120,10 @@ async function scale(names: readonly string[]): Promise<void> {
   if (unknown.length > 0)
     refuse(`unknown ${unknown.join(', ')}: choose of ${SCALE_PARTS.map(({ name }) => name).join(', ')}`);
   const parts = SCALE_PARTS.filter(({ name }) => names.length === 0 || names.includes(name));
-  const logBytesMax = whole('log-mb', values['log-mb']) * 1e6;
-  const figures = await runScale(parts, { parent: values.data, logBytesMax, progress });
+  const options = { parent: values.data, logBytesMax: whole('log-mb', values['log-mb']) * 1e6, progress };
+  const lack = lackOfRoom(parts, options);
+  if (lack !== null) refuse(lack);
+  const figures = await runScale(parts, options);
   progress('');
   if (values.plots !== undefined) writePlots(figures, values.plots);
   const text =

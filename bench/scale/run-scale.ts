@@ -11,16 +11,17 @@ import { asSvg } from './plot.ts';
 
 export const SCALE_PARTS: readonly ScalePart[] = [LOG_SIZE, CATCH_UP, NODES, CONNECTIONS, CONSOLES];
 
-/** @throws before it begins, where the disk has no room for the largest of them. */
-export async function runScale(parts: readonly ScalePart[], options: ScaleOptions): Promise<Figure[]> {
+/** @returns why the disk has no room for the largest of them; null where it has. */
+export function lackOfRoom(parts: readonly ScalePart[], options: ScaleOptions): string | null {
   const { bavail, bsize } = fs.statfsSync(options.parent);
-  for (const { name, diskBytes } of parts) {
-    const [needed, free] = [diskBytes(options), bavail * bsize];
-    if (needed <= free) continue;
-    throw new Error(
-      `${name} needs ${gigabytes(needed)} GB in ${options.parent}, and ${gigabytes(free)} are free: choose another --data, or a smaller --log-mb`,
-    );
-  }
+  const freeBytes = bavail * bsize;
+  const large = parts.find(({ diskBytes }) => diskBytes(options) > freeBytes);
+  if (large === undefined) return null;
+  const [needed, free] = [gigabytes(large.diskBytes(options)), gigabytes(freeBytes)];
+  return `${large.name} needs ${needed} GB in ${options.parent}, and ${free} are free: choose another --data, or a smaller --log-mb`;
+}
+
+export async function runScale(parts: readonly ScalePart[], options: ScaleOptions): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const part of parts) figures.push(...(await part.run(options)));
   return figures;
