@@ -5,7 +5,7 @@ import type { Clock, TimerHandle } from '../base/ports/clock.ts';
 import type { LogIndex } from '../base/units.ts';
 import { encodeCommand, type StateMachine } from '../broker/index.ts';
 import type { RaftCore } from '../raft/index.ts';
-import type { CheckpointStore, Wal } from '../wal/index.ts';
+import { WalRotError, type CheckpointStore, type Wal } from '../wal/index.ts';
 import type { Announce } from './announcement.ts';
 import type { AppendPath } from './append-path.ts';
 import type { Space } from './disk-space.ts';
@@ -27,8 +27,10 @@ export interface LogRetentionParts {
   readonly diskShareMax: number | null;
   readonly space: () => Space | null;
   readonly enter: () => void;
+  /** What was to be read does not verify. */
+  readonly onRot: (error: WalRotError) => void;
   /** Raises the first offsets of queues that would lose records with the log up to this index. */
-  readonly raiseFirstOffsets: (index: LogIndex, done: () => void) => void;
+  readonly raiseFirstOffsets: (index: LogIndex, done: (isRaised: boolean) => void) => void;
   /** Whether a checkpoint verifies and is durable. */
   readonly prove: (index: LogIndex, done: (isProven: boolean) => void) => void;
   /** Of the oldest snapshot on its way to a follower, which needs the log behind it next; null if there is none. */
@@ -208,6 +210,7 @@ export class LogRetention {
     this.#parts.wal.read(index, 1, 0, (error, [entry]) => {
       this.#parts.enter();
       if (this.#isStopped) return;
+      if (error instanceof WalRotError) this.#parts.onRot(error);
       if (error === null && entry !== undefined) this.#lastTime = { index, timeMs: entryTime(entry) };
       done(error === null && entry !== undefined ? entryTime(entry) : null);
     });
@@ -236,10 +239,12 @@ export class LogRetention {
       return;
     }
     mark('node.log-trim-proposed');
-    raiseFirstOffsets(index, () => {
+    raiseFirstOffsets(index, (isRaised) => {
       if (this.#isStopped) return;
-      // What was not decided is looked at again the next time.
-      appends.command(encodeCommand({ type: 'trim-log', index }), DEADLINE_MS, () => this.#arm());
+      // What was not decided is looked at again the next time: a queue must not point to what is gone.
+      if (isRaised)
+        appends.command(encodeCommand({ type: 'trim-log', index }), DEADLINE_MS, () => this.#arm());
+      else this.#arm();
     });
   }
 }

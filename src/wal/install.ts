@@ -36,9 +36,7 @@ export function installSnapshot(
   if (names.includes(SNAPSHOT_TEMPORARY_NAME)) disk.unlinkSync(join(directory, SNAPSHOT_TEMPORARY_NAME));
   if (!names.includes(SNAPSHOT_NAME)) return null;
   const path = join(directory, SNAPSHOT_NAME);
-  const file = disk.openSync(path, 'read');
-  const head = readHead(file, identity.group);
-  file.closeSync();
+  const head = readHeadAt(disk, path, identity);
   if (head === null) {
     const what = 'the snapshot that the log was to begin with does not verify';
     throw new WalRotError({ file: SNAPSHOT_NAME, position: 0, index: null }, what);
@@ -55,6 +53,15 @@ export function installSnapshot(
   disk.syncDirectorySync(directory);
   mark('wal.snapshot-installed');
   return index;
+}
+
+function readHeadAt(disk: Disk, path: string, { group }: Identity): ReturnType<typeof readHead> {
+  const file = disk.openSync(path, 'read');
+  try {
+    return readHead(file, group);
+  } finally {
+    file.closeSync();
+  }
 }
 
 function belongsToLog(name: string): boolean {

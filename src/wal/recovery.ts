@@ -20,7 +20,7 @@ import { SegmentFiles, openSegment } from './segment-files.ts';
 import { SegmentScanner, type ScannedBlock, type ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
 import { judgeTail } from './tail.ts';
-import { WatermarkFile, type Watermark } from './watermark.ts';
+import { WatermarkFile, type FoundWatermark, type Watermark } from './watermark.ts';
 
 const COPY_BYTES = 1024 * 1024;
 
@@ -123,19 +123,30 @@ function removeTrimmed(disk: Disk, directory: string, firstSegment: number): voi
 }
 
 /** The segments of a log in order, with verified headers and nothing missing. @throws WalRotError */
-function openSegments(disk: Disk, directory: string, watermark: Watermark): Segment[] {
+function openSegments(disk: Disk, directory: string, watermark: FoundWatermark): Segment[] {
   const sequences = disk
     .listSync(directory)
     .map(segmentSequence)
     .filter((sequence) => sequence !== null);
-  // Older ones were about to be removed, or may be gone in part.
-  const first = Math.max(sequences[0] ?? watermark.segment, watermark.firstSegment);
+  const first = firstSegment(sequences, watermark);
   const last = Math.max(sequences.at(-1) ?? 0, watermark.segment);
   const segments: Segment[] = [];
   for (let sequence = first; sequence <= last; sequence += 1) {
     segments.push(openSegment(disk, directory, sequence));
   }
   return segments;
+}
+
+/**
+ * The one that the log begins with: the watermark's word, if there can be no newer one. If there can, segments may have been
+ * removed since, and it is the oldest that is there; older ones than the watermark knows were about to be removed.
+ * @param sequences of the segments that are there, ascending.
+ */
+export function firstSegment(
+  sequences: readonly number[],
+  { firstSegment: told, isNewest, segment }: FoundWatermark,
+): number {
+  return isNewest && told > 0 ? told : Math.max(sequences[0] ?? segment, told);
 }
 
 interface SealedLog {

@@ -30,6 +30,14 @@ export function readSlots(file: DiskFile, owner: SlotOwner): SlotPair {
   return [a, b];
 }
 
+/** Whether the newer one is the last that was synced: not if the other slot does not verify, for that may have been it. */
+export function isLastKnown([a, b]: SlotPair, file: DiskFile): boolean {
+  if (a !== null && b !== null) return true;
+  const bytes = new Uint8Array(SLOT_FILE_BYTES);
+  file.readSync(bytes, 0);
+  return isBlank(bytes, a === null ? 0 : 1);
+}
+
 /** The valid slot with the higher sequence, or null if none is valid. */
 export function newestSlot([a, b]: SlotPair): SlotNumber | null {
   if (a === null) return b === null ? null : 1;

@@ -29,8 +29,13 @@ export class SnapshotFile {
     const path = join(directory, checkpointName(index));
     if (!disk.existsSync(path)) return null;
     const file = disk.openSync(path, 'read');
-    const head = readHead(file, group);
-    if (head?.header.index === index) return new SnapshotFile(file, head);
+    try {
+      const head = readHead(file, group);
+      if (head?.header.index === index) return new SnapshotFile(file, head);
+    } catch (error) {
+      file.closeSync();
+      throw error;
+    }
     file.closeSync();
     return null;
   }

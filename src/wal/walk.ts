@@ -10,11 +10,11 @@ import { LogMap } from './log-map.ts';
 import { LogReader } from './log-reader.ts';
 import type { BlockHeader } from './segment-format.ts';
 import { openSegment, SegmentFiles } from './segment-files.ts';
-import { addBlock, checkContinuation, checkWatermark } from './recovery.ts';
+import { addBlock, checkContinuation, checkWatermark, firstSegment } from './recovery.ts';
 import { SegmentScanner, type ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
 import { judgeTail } from './tail.ts';
-import { WatermarkFile, type Watermark } from './watermark.ts';
+import { WatermarkFile, type FoundWatermark, type Watermark } from './watermark.ts';
 
 /** What is met on the way through a log, in the order of the files. */
 export type WalkItem =
@@ -70,8 +70,11 @@ export function walkLog(disk: Disk, directory: string, needsWatermark = true): W
     );
   }
   const watermark = readWatermark(disk, directory, identity);
-  const sequences = disk.listSync(directory).map(segmentSequence);
-  const first = Math.max(sequences.find((sequence) => sequence !== null) ?? 1, watermark?.firstSegment ?? 0);
+  const sequences = disk
+    .listSync(directory)
+    .map(segmentSequence)
+    .filter((sequence) => sequence !== null);
+  const first = watermark === null ? (sequences[0] ?? 1) : firstSegment(sequences, watermark);
   try {
     const { firstIndex, previousTerm, previousChecksum, epoch } = openSegment(disk, directory, first).header;
     const base = { index: (firstIndex - 1) as LogIndex, term: previousTerm, checksum: previousChecksum };
@@ -207,7 +210,7 @@ function endOf(
   return { type: 'end', segment, position: stop.position, tornBytes };
 }
 
-function readWatermark(disk: Disk, directory: string, identity: Identity): Watermark | null {
+function readWatermark(disk: Disk, directory: string, identity: Identity): FoundWatermark | null {
   const path = join(directory, WATERMARK_NAME);
   if (!disk.existsSync(path)) return null;
   const file = disk.openSync(path, 'read');

@@ -5,6 +5,7 @@ import { WATERMARK, WATERMARK_FLAG_CUTTING, WATERMARK_MAGIC } from './format.ts'
 import type { Identity } from './identity.ts';
 import {
   encodeSlot,
+  isLastKnown,
   newestSlot,
   readSlots,
   slotSequence,
@@ -25,10 +26,16 @@ export interface Watermark {
   readonly checksum: number;
   /** An index known to be committed. Only a hint: it is never above `index`. */
   readonly commitHint: LogIndex;
-  /** What is there of earlier segments is no part of the log any more. 0 = not told. */
+  /** The log begins with this one; what is there of earlier segments is no part of it any more. 0 = not told. */
   readonly firstSegment: number;
   /** Everything after `position` is what is left of a torn write, and is being erased. */
   readonly isCutting: boolean;
+}
+
+/** A watermark as it was found. */
+export interface FoundWatermark extends Watermark {
+  /** No newer one was lost that had been durable. */
+  readonly isNewest: boolean;
 }
 
 class WatermarkNumberError extends Error {}
@@ -57,7 +64,7 @@ export class WatermarkFile {
   }
 
   /** @returns null if no slot is valid. */
-  static read(file: DiskFile, identity: Identity): Watermark | null {
+  static read(file: DiskFile, identity: Identity): FoundWatermark | null {
     const slots = readSlots(file, ownerOf(identity));
     const newest = newestSlot(slots);
     const slot = newest === null ? null : slots[newest];
@@ -74,6 +81,7 @@ export class WatermarkFile {
       commitHint: uint53(WATERMARK.commitHint) as LogIndex,
       firstSegment: uint53(WATERMARK.firstSegment),
       isCutting: (slot.getUint32(WATERMARK.flags, true) & WATERMARK_FLAG_CUTTING) !== 0,
+      isNewest: isLastKnown(slots, file),
     };
   }
 

@@ -173,6 +173,47 @@ describe('a log of limited size', () => {
   });
 });
 
+describe('what keeps a log from going', () => {
+  test('a checkpoint that does not verify: it is said, and another is waited for', () => {
+    const { cluster, driver, leader } = start();
+    const one = cluster.followers()[0] as string;
+    const disk = cluster.disk(one);
+    const spoil = (): void => {
+      for (const name of disk.listSync('/data'))
+        if (name.startsWith('checkpoint-') && !name.endsWith('.tmp'))
+          disk.setByte(`/data/${name}`, disk.visible(`/data/${name}`).length - 1, () => 0x5a);
+    };
+    for (let round = 0; round < 40; round += 1) {
+      write(driver, leader, 20);
+      spoil();
+    }
+    cluster.clock.advanceBy(3000);
+    expect(cluster.events(one).map(({ code }) => code)).toContain('checkpoint-unproven');
+    expect(cluster.events(leader).map(({ code }) => code)).not.toContain('checkpoint-unproven');
+    // With those that are written from now on the log goes there too.
+    write(driver, leader, 900);
+    cluster.clock.advanceBy(3000);
+    expect(logStarts(cluster)[0]).toBeGreaterThan(1);
+    expect(new Set(logStarts(cluster)).size).toBe(1);
+  });
+
+  test('a follower that is sent it: for a minute, and not longer', () => {
+    const { cluster, driver, leader } = start();
+    const slow = cluster.followers()[0] as string;
+    write(driver, leader, 50);
+    cluster.disk(slow).setFull(true);
+    write(driver, leader, 900);
+    cluster.clock.advanceBy(40_000);
+    const wanted = (cluster.core(slow)?.durableIndex ?? 0) + 1;
+    expect(cluster.group(leader).firstIndex).toBeLessThanOrEqual(wanted);
+    cluster.clock.advanceBy(30_000);
+    expect(cluster.group(leader).firstIndex).toBeGreaterThan(wanted);
+    cluster.disk(slow).setFull(false);
+    const isThere = (): boolean => cluster.group(slow).appliedIndex === cluster.group(leader).appliedIndex;
+    expect(cluster.clock.runUntil(isThere, 30_000)).toBe(true);
+  });
+});
+
 describe('a log of limited age', () => {
   test('lets go of what is old, when a segment has nothing that is not', () => {
     const { cluster, driver, leader } = start({ ...SMALL, retentionBytes: null, retentionMs: 60_000 });

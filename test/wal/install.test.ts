@@ -283,6 +283,27 @@ describe.each(['kill', 'none', 'all', 'some'] as const)('a crash (%s)', (crash) 
   });
 });
 
+test('a name that is not durable yet is made so before the old log goes: killed, and then without power', () => {
+  for (let seed = 1; seed <= 3; seed += 1) {
+    for (let event = 1, isOver = false; !isOver; event += 1) {
+      const machine = follower(3000 * seed + event);
+      machine.disk.onOperation = ({ kind }) => {
+        const isNamed = machine.disk.existsSync(`${DIRECTORY}/snapshot`);
+        if (kind !== 'sync-directory' || !isNamed) return;
+        machine.disk.kill();
+        throw new SimulatedCrash();
+      };
+      expect(diesIn(machine.disk, () => machine.takeIn(SNAPSHOT.id, SNAPSHOT.bytes))).toBe(true);
+      dieAt(machine, event, 'some');
+      isOver = !diesIn(machine.disk, () => machine.open());
+      if (isOver) machine.disk.powerCut('some');
+      machine.open();
+      if (machine.wal.firstIndex === 1) checkOld(machine);
+      else checkNew(machine);
+    }
+  }
+});
+
 describe('a snapshot is sent from a checkpoint', () => {
   test('whose identity covers all of its bytes', () => {
     const { id, bytes } = SNAPSHOT;

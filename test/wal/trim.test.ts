@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { verifyLog, WalReadError } from '../../src/wal/index.ts';
+import { SimulatedCrash } from '../../src/sim/crashable-disk.ts';
+import { diesIn } from '../support/dies-in.ts';
 import { Bench, DIRECTORY, index } from './harness.ts';
 
 /** So many entries of a kilobyte: about sixty fill a segment. */
-function filled(entries: number): Bench {
-  const bench = new Bench();
+function filled(entries: number, seed = 1): Bench {
+  const bench = new Bench({ seed });
   bench.open();
   for (let at = 0; at < entries; at += 10) bench.write(10, { bodyBytes: 1000 });
   bench.pass(200);
@@ -132,6 +134,50 @@ describe('trimming', () => {
     bench.wal.read(bench.wal.firstIndex, 10, 100_000, (_error, entries) => rest.push(entries.length));
     bench.settle();
     expect(rest).toEqual([10]);
+  });
+
+  test('is not gone on with by a start that the watermark may not outlive', () => {
+    for (let seed = 1; seed <= 4; seed += 1) {
+      for (let step = 1, isOver = false; !isOver; step += 1) {
+        const bench = filled(400, seed);
+        bench.wal.trimTo(index(200));
+        // Killed between the writing of the watermark and its sync: the next start finds it in the page cache.
+        bench.disk.onOperation = ({ kind, path }) => {
+          if (kind !== 'sync' || !path.endsWith('/watermark')) return;
+          bench.disk.kill();
+          throw new SimulatedCrash();
+        };
+        expect(diesIn(bench.disk, () => bench.settle())).toBe(true);
+        bench.cutPowerAt(bench.disk.operations + step);
+        isOver = !diesIn(bench.disk, () => bench.open());
+        if (isOver) bench.disk.powerCut('some');
+        bench.open();
+        expect(indexes(bench)[1], `seed ${seed}, step ${step}`).toBe(400);
+      }
+    }
+  });
+
+  test('a first segment that is gone although the log begins with it is missed', () => {
+    const bench = filled(400);
+    bench.wal.trimTo(index(200));
+    bench.settle();
+    bench.close();
+    const [first = ''] = segments(bench);
+    bench.disk.unlinkSync(`${DIRECTORY}/${first}`);
+    expect(() => bench.open()).toThrow(`the segment is missing (${first}`);
+    expect(verifyLog(bench.disk, DIRECTORY)).toMatchObject({ ok: false });
+  });
+
+  test('is not mistaken for a loss where the watermark that knew of it has rotted', () => {
+    for (const slot of [0, 4096]) {
+      const bench = filled(400);
+      const first = bench.wal.trimTo(index(200));
+      bench.settle();
+      bench.disk.kill();
+      bench.flip(`${DIRECTORY}/watermark`, slot + 40);
+      bench.open();
+      expect(indexes(bench)).toEqual([first, 400]);
+    }
   });
 
   test('a disk that cannot remove a file ends the log', () => {

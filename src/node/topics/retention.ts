@@ -44,24 +44,38 @@ export class Retention {
     });
   }
 
-  /** Raises the first offsets of queues that have records at or below an index of the log which is about to go. */
-  raiseFor(index: LogIndex, done: () => void): void {
+  /**
+   * Raises the first offsets of queues that have records at or below an index of the log which is about to go.
+   * @param done whether that was decided of all of them.
+   */
+  raiseFor(index: LogIndex, done: (isRaised: boolean) => void): void {
     const { machine, queues } = this.#parts;
     const all = Array.from(machine.topics(), (topic) => topic.queues)
       .flat()
       .filter(({ firstOffset, endOffset }) => firstOffset < endOffset);
     const raised: QueuePosition[] = [];
+    let undecided = 1;
+    let isRaised = true;
+    const decided = (isDone: boolean): void => {
+      isRaised &&= isDone;
+      undecided -= 1;
+      if (undecided === 0 && !this.#isStopped) done(isRaised);
+    };
     const next = (at: number): void => {
       const queue = all[at];
       if (this.#isStopped) return;
-      if (raised.length >= RAISED_MAX || queue === undefined) this.#propose(raised.splice(0));
+      if (raised.length >= RAISED_MAX || queue === undefined) {
+        undecided += 1;
+        this.#propose(raised.splice(0), decided);
+      }
       if (queue === undefined) {
-        done();
+        decided(true);
         return;
       }
       queues.find(queue.id, 'index', index + 1, (error, unit) => {
         const offset = unit?.baseOffset ?? queue.endOffset;
-        if (error === null && offset > queue.firstOffset) raised.push({ queue: queue.id, offset });
+        if (error !== null) isRaised = false;
+        else if (offset > queue.firstOffset) raised.push({ queue: queue.id, offset });
         next(at + 1);
       });
     };
@@ -87,7 +101,8 @@ export class Retention {
       const queue = limited[at];
       if (this.#isStopped) return;
       if (queue === undefined || raised.length >= RAISED_MAX) {
-        if (leads()) this.#propose(raised);
+        // What was not decided is looked at again the next time.
+        if (leads()) this.#propose(raised, () => undefined);
         done();
         return;
       }
@@ -131,13 +146,12 @@ export class Retention {
     });
   }
 
-  #propose(offsets: readonly QueuePosition[]): void {
-    if (offsets.length === 0) return;
-    this.#parts.appends.command(
-      encodeCommand({ type: 'raise-first-offset', offsets }),
-      DEADLINE_MS,
-      // What was not decided is looked at again the next time.
-      () => undefined,
-    );
+  #propose(offsets: readonly QueuePosition[], done: (isDecided: boolean) => void): void {
+    if (offsets.length === 0) {
+      done(true);
+      return;
+    }
+    const command = encodeCommand({ type: 'raise-first-offset', offsets });
+    this.#parts.appends.command(command, DEADLINE_MS, (error) => done(error === null));
   }
 }

@@ -103,7 +103,7 @@ export class TopicsDesk {
   }
 
   /** Raises the first offsets of queues that would lose records with the log up to this index. */
-  raiseFirstOffsets(index: LogIndex, done: () => void): void {
+  raiseFirstOffsets(index: LogIndex, done: (isRaised: boolean) => void): void {
     this.#retention.raiseFor(index, done);
   }
 
