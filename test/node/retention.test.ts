@@ -196,22 +196,6 @@ describe('what keeps a log from going', () => {
     expect(logStarts(cluster)[0]).toBeGreaterThan(1);
     expect(new Set(logStarts(cluster)).size).toBe(1);
   });
-
-  test('a follower that is sent it: for a minute, and not longer', () => {
-    const { cluster, driver, leader } = start();
-    const slow = cluster.followers()[0] as string;
-    write(driver, leader, 50);
-    cluster.disk(slow).setFull(true);
-    write(driver, leader, 900);
-    cluster.clock.advanceBy(40_000);
-    const wanted = (cluster.core(slow)?.durableIndex ?? 0) + 1;
-    expect(cluster.group(leader).firstIndex).toBeLessThanOrEqual(wanted);
-    cluster.clock.advanceBy(30_000);
-    expect(cluster.group(leader).firstIndex).toBeGreaterThan(wanted);
-    cluster.disk(slow).setFull(false);
-    const isThere = (): boolean => cluster.group(slow).appliedIndex === cluster.group(leader).appliedIndex;
-    expect(cluster.clock.runUntil(isThere, 30_000)).toBe(true);
-  });
 });
 
 describe('a log of limited age', () => {
