@@ -608,13 +608,14 @@ export class Nemesis {
       const core = this.#cluster.core(id);
       if (core !== null && core.commitIndex > 0 && core.status().eligible) this.#joined.add(id);
     }
-    if (this.#wiped !== null && this.#cluster.core(this.#wiped) !== null)
-      this.#noteAware(this.#wiped as NodeId);
+    if (this.#wiped !== null) this.#noteAware(this.#wiped as NodeId);
   }
 
   #noteAware(wiped: NodeId): void {
     const { ids, clock } = this.#cluster;
-    const { incarnation } = this.#cluster.status(wiped);
+    // In the middle of its start it has no word of its own yet.
+    const incarnation = this.#cluster.machine(wiped).node?.status()?.incarnation ?? null;
+    if (incarnation === null) return;
     for (const id of ids) {
       const configuration = this.#cluster.core(id)?.status().configuration ?? null;
       const knownForMs = clock.monotonicMs() - (this.#members.get(id) ?? Infinity);
