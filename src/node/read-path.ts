@@ -125,7 +125,8 @@ export class ReadPath {
       return;
     }
     const last = Math.min(applied, from + read.request.entriesMax - 1) as LogIndex;
-    const bytesMax = Math.min(read.request.bytesMax, ANSWER_BYTES_MAX);
+    // One entry is read whatever the limit: room for more would be read from the disk for nothing, up to a MiB.
+    const bytesMax = last === from ? 0 : Math.min(read.request.bytesMax, ANSWER_BYTES_MAX);
     this.#ports.log.read(from, last, bytesMax, (error, entries) => {
       if (error === null) this.#select(read, from, entries);
       else if (from < log.firstIndex) this.#refuse(read, from);
