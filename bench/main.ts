@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { runAgainst, showComparison } from './against.ts';
 import { runFailovers } from './failover/run-failovers.ts';
 import { FAILOVERS, type Failover } from './failover/system.ts';
+import { asMarkdown } from './markdown.ts';
 import { PEERS } from './peers/index.ts';
 import type { Peer } from './peers/peer.ts';
 import { isInstalled } from './peers/programs.ts';
@@ -23,7 +24,7 @@ import { SCENARIOS } from './scenarios/index.ts';
  *     npm run bench -- --against HEAD~20     this tree and that one in turns: ratios
  *     npm run bench -- --scale --plots docs/plots                how cost grows, each part as a plot
  *     npm run bench -- --scale nodes,consoles                    two of its parts
- *     npm run bench -- -o json
+ *     npm run bench -- -o json               or `-o markdown`: the tables of docs/benchmarks.md
  *
  * Three nodes and the client on this machine, over loopback; a majority syncs before each acknowledgement.
  */
@@ -48,8 +49,8 @@ const { values, positionals } = parseArgs({
 /** Of such records a batch still has sixty. */
 const SIZE_MAX = 16_384;
 
-if (values.output !== 'table' && values.output !== 'json')
-  refuse(`-o ${values.output} is not known: choose table or json`);
+if (!['table', 'json', 'markdown'].includes(values.output))
+  refuse(`-o ${values.output} is not known: choose table, json or markdown`);
 if (!values.scale && positionals.length > 0) refuse(`${positionals.join(' ')} is not understood`);
 const [durationMs, repeats, rounds] = [
   positive('duration', values.duration) * 1000,
@@ -97,6 +98,10 @@ async function bench(): Promise<void> {
   progress('');
   if (output === 'json') {
     process.stdout.write(`${JSON.stringify(asJson(results, gaps), null, 2)}\n`);
+    return;
+  }
+  if (output === 'markdown') {
+    process.stdout.write(asMarkdown(results, gaps, process.argv.slice(2)));
     return;
   }
   process.stdout.write(asTables(results, gaps));

@@ -138,13 +138,16 @@ function row(
   ].join(' ');
 }
 
-function median(runs: readonly Measured[], key: Exclude<keyof Measured, 'followerCores'>): number | null {
+export function median(
+  runs: readonly Measured[],
+  key: Exclude<keyof Measured, 'followerCores'>,
+): number | null {
   const values = runs.map((run) => run[key]).filter((value) => value !== null);
   return values.length === 0 ? null : spread(values).median;
 }
 
 /** Each the median of the runs: of the busiest follower, then of the next. */
-function followerCores(runs: readonly Measured[]): number[] {
+export function followerCores(runs: readonly Measured[]): number[] {
   const count = runs[0]?.followerCores.length ?? 0;
   return Array.from(
     { length: count },
@@ -152,7 +155,7 @@ function followerCores(runs: readonly Measured[]): number[] {
   );
 }
 
-function quantile(values: readonly number[], fraction: number): number {
+export function quantile(values: readonly number[], fraction: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * fraction) - 1)] ?? Number.NaN;
 }
