@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Client } from '../src/client/index.ts';
 import { freePorts } from '../test/support/free-ports.ts';
+import { killedAtTheEnd, removeDirectory, temporaryDirectory } from './leftovers.ts';
 
 const binary = path.resolve(import.meta.dirname, '../bin/dledger');
 
@@ -40,7 +41,7 @@ export class BenchCluster {
   }
 
   static async start(size: number, parent: string, extra: readonly string[] = []): Promise<BenchCluster> {
-    const directory = fs.mkdtempSync(path.join(parent, 'dledger-bench-'));
+    const directory = temporaryDirectory(parent, 'dledger-bench-');
     const addresses = new Map<string, string>();
     for (const [at, port] of (await freePorts(size)).entries())
       addresses.set(`n${at + 1}`, `127.0.0.1:${port}`);
@@ -79,7 +80,7 @@ export class BenchCluster {
       { stdio: ['ignore', log, log], cwd: os.tmpdir() },
     );
     fs.closeSync(log);
-    this.#nodes.set(id, child);
+    this.#nodes.set(id, killedAtTheEnd(child));
   }
 
   /** A node that cannot start would be waited for in vain: say what it said. */
@@ -109,6 +110,6 @@ export class BenchCluster {
 
   async stop(): Promise<void> {
     for (const id of this.#nodes.keys()) await this.kill(id);
-    fs.rmSync(this.directory, { recursive: true, force: true });
+    removeDirectory(this.directory);
   }
 }

@@ -1,7 +1,6 @@
-import fs from 'node:fs';
-import path from 'node:path';
 import { connect, type Client } from '../src/client/index.ts';
 import { closedLoop } from './closed-loop.ts';
+import { removeDirectory, temporaryDirectory } from './leftovers.ts';
 import { measure, type Measured, type Written } from './measure.ts';
 import type { Peer, RunningPeer } from './peers/peer.ts';
 import { BenchCluster } from './processes.ts';
@@ -112,7 +111,7 @@ async function withPeer(
   { durationMs, parent }: ScenarioOptions,
   progress: (job: Job) => void,
 ): Promise<void> {
-  const directory = fs.mkdtempSync(path.join(parent, `dledger-bench-${peer.name}-`));
+  const directory = temporaryDirectory(parent, `dledger-bench-${peer.name}-`);
   const running = await peer.start(directory);
   try {
     for (const job of jobs) {
@@ -121,7 +120,7 @@ async function withPeer(
     }
   } finally {
     await running.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
+    removeDirectory(directory);
   }
 }
 

@@ -1,5 +1,4 @@
-import fs from 'node:fs';
-import path from 'node:path';
+import { removeDirectory, temporaryDirectory } from '../leftovers.ts';
 import { EtcdCluster } from '../peers/etcd-cluster.ts';
 import { BenchCluster } from '../processes.ts';
 import { DledgerFailover } from './dledger.ts';
@@ -65,7 +64,7 @@ async function ofEtcd(
   { parent, recordBytes }: FailoverOptions,
   progress: (round: number) => void,
 ): Promise<Gaps> {
-  const directory = fs.mkdtempSync(path.join(parent, 'dledger-bench-etcd-'));
+  const directory = temporaryDirectory(parent, 'dledger-bench-etcd-');
   const cluster = await EtcdCluster.start(directory);
   const system = new EtcdFailover(cluster, recordBytes);
   try {
@@ -73,6 +72,6 @@ async function ofEtcd(
   } finally {
     await system.close();
     await cluster.stop();
-    fs.rmSync(directory, { recursive: true, force: true });
+    removeDirectory(directory);
   }
 }

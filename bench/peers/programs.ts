@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { killedAtTheEnd } from '../leftovers.ts';
 
 const READY_WITHIN_MS = 20_000;
 
@@ -29,7 +30,7 @@ export class Programs {
     const log = fs.openSync(path.join(this.#directory, `server-${this.#children.length + 1}.log`), 'a');
     const child = spawn(program, args, { stdio: ['ignore', log, log], cwd: this.#directory });
     fs.closeSync(log);
-    this.#children.push(child);
+    this.#children.push(killedAtTheEnd(child));
     return child;
   }
 

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { connect } from '../../src/client/index.ts';
+import { killedAtTheEnd } from '../leftovers.ts';
 import { BenchCluster } from '../processes.ts';
 import { point, ticksAt } from './figure.ts';
 import { SLICES, type ScalePart } from './part.ts';
@@ -58,9 +59,11 @@ export const CONSOLES: ScalePart = {
 
 /** Resolves when all of them have heard from every node. */
 async function watch(count: number, endpoints: readonly string[]): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [PROGRAM, String(count), ...endpoints], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = killedAtTheEnd(
+    spawn(process.execPath, [PROGRAM, String(count), ...endpoints], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  );
   await Promise.race([
     once(child.stdout, 'data'),
     once(child, 'exit').then(() => Promise.reject(new Error('the consoles ended at once'))),
