@@ -8,6 +8,8 @@ import { asMarkdown } from './markdown.ts';
 import { PEERS } from './peers/index.ts';
 import type { Peer } from './peers/peer.ts';
 import { isInstalled } from './peers/programs.ts';
+import { runProfiles } from './profile/run-profiles.ts';
+import { showProfiles } from './profile/show-profiles.ts';
 import { asJson, asTables, scaleAsJson } from './report.ts';
 import { runScenarios } from './run-scenarios.ts';
 import { asText } from './scale/figure.ts';
@@ -24,6 +26,7 @@ import { SCENARIOS } from './scenarios/index.ts';
  *     npm run bench -- --against HEAD~20     this tree and that one in turns: ratios
  *     npm run bench -- --scale --plots docs/plots                how cost grows, each part as a plot
  *     npm run bench -- --scale nodes,consoles                    two of its parts
+ *     npm run bench -- --profile 1,256,8192  where the time of leader, follower and client goes, with so many requests under way
  *     npm run bench -- -o json               or `-o markdown`: the tables of docs/benchmarks.md
  *
  * Three nodes and the client on this machine, over loopback; a majority syncs before each acknowledgement.
@@ -42,12 +45,15 @@ const { values, positionals } = parseArgs({
     'log-mb': { type: 'string', default: '10000' },
     plots: { type: 'string' },
     against: { type: 'string' },
+    profile: { type: 'string' },
     output: { type: 'string', short: 'o', default: 'table' },
   },
 });
 
 /** Of such records a batch still has sixty. */
 const SIZE_MAX = 16_384;
+/** A producer has no more batches under way. */
+const IN_FLIGHT_MAX = 8192;
 
 if (!['table', 'json', 'markdown'].includes(values.output))
   refuse(`-o ${values.output} is not known: choose table, json or markdown`);
@@ -60,7 +66,8 @@ const [durationMs, repeats, rounds] = [
 const sizes = values.size.split(',').map((text) => whole('size', text, SIZE_MAX));
 const { scenarios, failovers } = chosen(values.scenario?.split(',') ?? null);
 
-if (values.scale) await scale(positionals.flatMap((text) => text.split(',')));
+if (values.profile !== undefined) await profile(values.profile.split(','));
+else if (values.scale) await scale(positionals.flatMap((text) => text.split(',')));
 else if (values.against === undefined) await bench();
 else against(values.against);
 
@@ -136,6 +143,14 @@ async function scale(names: readonly string[]): Promise<void> {
       ? `${JSON.stringify(scaleAsJson(figures), null, 2)}\n`
       : figures.map(asText).join('\n');
   process.stdout.write(text);
+}
+
+async function profile(texts: readonly string[]): Promise<void> {
+  const inFlight = texts.map((text) => whole('profile', text, IN_FLIGHT_MAX));
+  const options = { inFlight, durationMs, recordBytes: sizes[0] ?? 256, parent: values.data };
+  const profiles = await runProfiles(options, progress);
+  progress('');
+  process.stdout.write(showProfiles(profiles));
 }
 
 function installedPeers(): Peer[] {
