@@ -35,7 +35,7 @@ const directory = process.env['DLEDGER_PROFILE_DIRECTORY'];
 if (directory !== undefined && process.argv.includes('start')) {
   /** @type {Probe | null} */
   let probe = null;
-  process.on('SIGUSR2', async () => {
+  const look = async () => {
     if (probe === null) {
       probe = new Probe();
       await probe.begin();
@@ -46,5 +46,6 @@ if (directory !== undefined && process.argv.includes('start')) {
     const file = path.join(directory, `${process.pid}.json`);
     fs.writeFileSync(`${file}.tmp`, JSON.stringify(seen));
     fs.renameSync(`${file}.tmp`, file);
-  });
+  };
+  process.on('SIGUSR2', () => void look());
 }

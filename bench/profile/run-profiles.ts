@@ -55,12 +55,12 @@ async function profile(
   { durationMs, recordBytes, parent }: Omit<ProfileOptions, 'inFlight'>,
 ): Promise<LoadProfile> {
   const directory = fs.mkdtempSync(path.join(parent, 'dledger-profile-'));
-  const before = process.env['NODE_OPTIONS'];
+  const nodeOptions = process.env['NODE_OPTIONS'];
   process.env['NODE_OPTIONS'] = `--import=${pathToFileURL(path.join(import.meta.dirname, 'probe.mjs')).href}`;
   process.env['DLEDGER_PROFILE_DIRECTORY'] = directory;
   const cluster = await BenchCluster.start(3, parent);
-  if (before === undefined) delete process.env['NODE_OPTIONS'];
-  else process.env['NODE_OPTIONS'] = before;
+  if (nodeOptions === undefined) delete process.env['NODE_OPTIONS'];
+  else process.env['NODE_OPTIONS'] = nodeOptions;
   const client = await connect({ endpoints: cluster.endpoints });
   try {
     const leader = await untilWhole(client, 3);
@@ -76,20 +76,22 @@ async function profile(
     for (const { pid } of nodes) process.kill(pid, 'SIGUSR2');
     await probe.begin();
     const startedMs = performance.now();
-    const threadsBefore = all.map(({ pid }) => threadTimes(pid));
+    const looks = all.map((each) => ({ ...each, before: threadTimes(each.pid) }));
     const records = await operation.run(durationMs, new Histogram());
-    const threadsAfter = all.map(({ pid }) => threadTimes(pid));
+    const taken = looks.map(({ before, ...each }) => ({
+      ...each,
+      threads: since(threadTimes(each.pid), before),
+    }));
     const seconds = (performance.now() - startedMs) / 1000;
     const own = await probe.end();
     for (const { pid } of nodes) process.kill(pid, 'SIGUSR2');
-    const seen = [...(await Promise.all(nodes.map(({ pid }) => readSeen(directory, pid)))), own];
+    const processes = await Promise.all(
+      taken.map(async ({ role, pid, threads }) => {
+        const seen = pid === process.pid ? own : await readSeen(directory, pid);
+        return { role, seen, threads, rssMiB: residentMiB(pid) };
+      }),
+    );
     await operation.close();
-    const processes = all.map(({ role, pid }, at) => ({
-      role,
-      seen: seen[at] as Seen,
-      threads: since(threadsAfter[at] as ThreadTimes, threadsBefore[at] as ThreadTimes),
-      rssMiB: residentMiB(pid),
-    }));
     return { inFlight, records, seconds, processes };
   } finally {
     await client.close();
