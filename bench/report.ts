@@ -9,8 +9,9 @@ import type { Figure } from './scale/figure.ts';
 
 export function asJson(results: readonly ScenarioResult[], failovers: readonly FailoverResult[]): object {
   return document({
-    scenarios: results.map(({ name, runs, peers }) => ({
+    scenarios: results.map(({ name, recordBytes, runs, peers }) => ({
       name,
+      recordBytes,
       ...figures(runs),
       peers: Object.fromEntries(Object.entries(peers).map(([peer, own]) => [peer, figures(own)])),
     })),
