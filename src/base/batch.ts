@@ -35,11 +35,16 @@ export function batchBytes(recordCount: number, payloadBytes: number): number {
   return BATCH_HEADER_BYTES + recordCount * RECORD_PREFIX_BYTES + payloadBytes;
 }
 
-export function encodeBatch(stamp: ProducerStamp, records: readonly Uint8Array[]): Uint8Array {
+/** @param allocate memory for it, all of which is written. Default: an array of its own. */
+export function encodeBatch(
+  stamp: ProducerStamp,
+  records: readonly Uint8Array[],
+  allocate: (bytes: number) => Uint8Array = newArray,
+): Uint8Array {
   assert(records.length > 0, 'a batch needs at least one record');
   let payloadBytes = 0;
   for (const record of records) payloadBytes += record.length;
-  const bytes = new Uint8Array(batchBytes(records.length, payloadBytes));
+  const bytes = allocate(batchBytes(records.length, payloadBytes));
   setUint53At(bytes, OFFSET.producerId, stamp.producerId);
   setUint53At(bytes, OFFSET.sequence, stamp.sequence);
   setU32At(bytes, OFFSET.epoch, stamp.epoch);
@@ -98,6 +103,10 @@ export function decodeBatch(body: Uint8Array): Uint8Array[] {
     offset += RECORD_PREFIX_BYTES + length;
   }
   return records;
+}
+
+function newArray(bytes: number): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 function checkHeader(bytes: number): void {

@@ -17,6 +17,11 @@ export function uint53At(bytes: Uint8Array, at: number, ErrorClass: new (message
   return high * 2 ** 32 + u32At(bytes, at);
 }
 
+export function setU16At(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
+
 export function setU32At(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;

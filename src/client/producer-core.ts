@@ -7,7 +7,7 @@ import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import { decodeProducerOpened, encodeOpenProducer } from '../wire/client-codec.ts';
 import { errorInfo, type ErrorInfo } from '../wire/errors.ts';
-import { FrameKind, encodeFrame } from '../wire/frame.ts';
+import { FrameKind, encodeFrame, pooledBytes } from '../wire/frame.ts';
 import type { HelloAck } from '../wire/handshake.ts';
 import { LIMITS } from '../wire/limits.ts';
 import { WireError } from '../wire/wire-error.ts';
@@ -321,7 +321,7 @@ export class ProducerCore {
   /** Counts a batch among those in flight. */
   #stamp(batch: Batch, { producerId, epoch }: OpenedProducer): void {
     const sequence = this.#headSequence + this.#sent.length;
-    batch.encoded = encodeBatch({ producerId, epoch, sequence }, batch.records);
+    batch.encoded = encodeBatch({ producerId, epoch, sequence }, batch.records, pooledBytes);
     batch.checksum = crc32(batch.encoded);
     this.#unqueue(batch);
     batch.state = 'sent';

@@ -25,7 +25,7 @@ export interface NodeOptions {
   readonly electionTimeoutMsMax: number;
   /** Default 64 MiB. */
   readonly segmentBytes: number;
-  /** Recent entries kept in memory, for followers and readers. Default 16 MiB. */
+  /** Recent entries kept in memory, for followers and readers, 8192 of them at most. Default 16 MiB. */
   readonly cacheBytesMax: number;
   /** Most entries of one message to a follower. Default 4,096. */
   readonly appendEntriesMax: number;

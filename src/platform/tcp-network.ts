@@ -7,6 +7,7 @@ import type {
   ListenRequest,
   Network,
 } from '../base/ports/network.ts';
+import { SmallChunks } from './small-chunks.ts';
 
 /** Above this `write` asks its caller to wait for `onDrain`. */
 const HIGH_WATER_BYTES = 1024 * 1024;
@@ -23,6 +24,8 @@ const SOCKET_OPTIONS = {
   // Above this the stream says "drain" when it is empty again.
   highWaterMark: HIGH_WATER_BYTES,
 } as const;
+
+const smallChunks = new SmallChunks();
 
 /** TCP as the machine has it. */
 export class TcpNetwork implements Network {
@@ -126,7 +129,7 @@ class TcpConnection implements Connection {
     if (socket.destroyed || socket.writableEnded) return true;
     // Corked chunks leave in one system call.
     socket.cork();
-    for (const chunk of chunks) socket.write(chunk);
+    smallChunks.send(chunks, (bytes, sent) => socket.write(bytes, sent));
     socket.uncork();
     return socket.writableLength <= HIGH_WATER_BYTES;
   }

@@ -3,6 +3,12 @@ import type { Entry } from '../base/entry.ts';
 import type { LogIndex } from '../base/units.ts';
 
 /**
+ * However small they are: what is held are objects, which the collector copies twice before it calls them old, and then goes
+ * over again and again. As many as one producer may have in flight, for a follower that lags.
+ */
+const ENTRIES_MAX = 8192;
+
+/**
  * The newest stretch of the log in memory: a ring addressed by index, so that appending, evicting and truncating cost
  * nothing per entry but a store. Running byte sums beside it answer "how many bytes from here to there" in one
  * subtraction.
@@ -96,10 +102,10 @@ export class EntryCache {
     if (this.#last < this.#first) this.#last = this.#first - 1;
   }
 
-  /** Lets the oldest go, none beyond `upTo`, until no more than `bytesMax` are held. */
+  /** Lets the oldest go, none beyond `upTo`, until no more than `bytesMax` and 8192 entries are held. */
   evict(upTo: LogIndex, bytesMax: number): void {
     const end = Math.min(upTo, this.#last);
-    while (this.#first <= end && this.bytes > bytesMax) {
+    while (this.#first <= end && (this.bytes > bytesMax || this.#last - this.#first >= ENTRIES_MAX)) {
       const slot = this.#first & this.#mask;
       this.#checksumBefore = this.#slots[slot]?.checksum ?? null;
       this.#sumBefore = this.#sums[slot] ?? 0;

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { crc32, crc32Between } from '../base/crc32.ts';
+import { setU16At, setU32At } from '../base/little-endian.ts';
 import { LIMITS } from './limits.ts';
 
 /**
@@ -157,16 +158,23 @@ export function encodeFrame(
     bodyLength <= LIMITS.peerFrameBytesMax,
     () => `frame kind ${kind} with a body of ${bodyLength} bytes`,
   );
-  writeHeader(frame[0] as Buffer, kind, flags, requestId, bodyLength, bodyChecksum);
+  writeHeader(frame[0] as Uint8Array, kind, flags, requestId, bodyLength, bodyChecksum);
   return frame;
 }
 
+/**
+ * Memory with anything in it, to be written in full. Small pieces come from Node's pool: an array buffer of its own for
+ * each small frame costs several times the frame itself.
+ */
+export function pooledBytes(bytes: number): Uint8Array {
+  return Buffer.allocUnsafe(bytes);
+}
+
 /** Chunks `from` to `to` (not included) in one buffer, behind `reserve` bytes to be filled in later. */
-function merge(chunks: readonly Uint8Array[], from: number, to: number, reserve: number): Buffer {
+function merge(chunks: readonly Uint8Array[], from: number, to: number, reserve: number): Uint8Array {
   let size = reserve;
   for (let at = from; at < to; at += 1) size += chunks[at]?.length ?? 0;
-  // From Node's pool: a typed array of its own for each small frame costs several times the frame itself.
-  const merged = Buffer.allocUnsafe(size);
+  const merged = pooledBytes(size);
   let offset = reserve;
   for (let at = from; at < to; at += 1) {
     const chunk = chunks[at] as Uint8Array;
@@ -177,20 +185,20 @@ function merge(chunks: readonly Uint8Array[], from: number, to: number, reserve:
 }
 
 function writeHeader(
-  target: Buffer,
+  target: Uint8Array,
   kind: FrameKind,
   flags: number,
   requestId: number,
   bodyLength: number,
   bodyChecksum: number,
 ): void {
-  target.writeUInt16LE(FRAME_MAGIC, FRAME_OFFSET.magic);
+  setU16At(target, FRAME_OFFSET.magic, FRAME_MAGIC);
   target[FRAME_OFFSET.version] = LIMITS.protocolVersion;
   target[FRAME_OFFSET.kind] = kind;
-  target.writeUInt16LE(flags, FRAME_OFFSET.flags);
-  target.writeUInt16LE(0, FRAME_OFFSET.zero);
-  target.writeUInt32LE(requestId, FRAME_OFFSET.requestId);
-  target.writeUInt32LE(bodyLength, FRAME_OFFSET.bodyLength);
-  target.writeUInt32LE(bodyChecksum, FRAME_OFFSET.bodyChecksum);
-  target.writeUInt32LE(crc32Between(target, 0, FRAME_OFFSET.headerChecksum), FRAME_OFFSET.headerChecksum);
+  setU16At(target, FRAME_OFFSET.flags, flags);
+  setU16At(target, FRAME_OFFSET.zero, 0);
+  setU32At(target, FRAME_OFFSET.requestId, requestId);
+  setU32At(target, FRAME_OFFSET.bodyLength, bodyLength);
+  setU32At(target, FRAME_OFFSET.bodyChecksum, bodyChecksum);
+  setU32At(target, FRAME_OFFSET.headerChecksum, crc32Between(target, 0, FRAME_OFFSET.headerChecksum));
 }
