@@ -214,6 +214,8 @@ export class LogTable {
   readonly #names: Interner;
   /** Where indexes do not ascend, which is a violation by itself: places by index. */
   #places: Map<number, Row> | null = null;
+  /** Found last: most of what is looked for lies there, or behind it. */
+  #near: Row = 0;
 
   constructor(node: string, firstIndex: number, commitIndex: number, names: Interner) {
     this.node = node;
@@ -246,8 +248,14 @@ export class LogTable {
   /** The row of the entry at an index, or NO_ROW. */
   find(index: number): Row {
     if (this.#places !== null) return this.#places.get(index) ?? NO_ROW;
-    const row = this.firstFrom(index);
-    return row < this.count && this.index.at(row) === index ? row : NO_ROW;
+    const { count } = this;
+    const near = this.#near;
+    if (near < count && this.index.at(near) === index) return near;
+    const isNext = near + 1 < count && this.index.at(near + 1) === index;
+    const row = isNext ? near + 1 : this.firstFrom(index);
+    if (row === count || this.index.at(row) !== index) return NO_ROW;
+    this.#near = row;
+    return row;
   }
 
   /** The first entry at or behind an index. */

@@ -137,6 +137,7 @@ export function encodeFrame(
 ): Uint8Array[] {
   assert((flags & ~allowedFlags(kind)) === 0, () => `flags ${flags} do not go with frame kind ${kind}`);
   const frame: Uint8Array[] = [];
+  const isSummed = (flags & FrameFlags.BODY_UNCHECKED) === 0;
   let bodyLength = 0;
   let bodyChecksum = 0;
   let from = 0;
@@ -145,11 +146,18 @@ export function encodeFrame(
     const chunk = chunks[at];
     if (chunk !== undefined) {
       bodyLength += chunk.length;
-      if ((flags & FrameFlags.BODY_UNCHECKED) === 0) bodyChecksum = crc32(chunk, bodyChecksum);
       if (chunk.length <= MERGE_BYTES_MAX) continue;
     }
-    if (reserve > 0 || at > from) frame.push(merge(chunks, from, at, reserve));
-    if (chunk !== undefined) frame.push(chunk);
+    if (reserve > 0 || at > from) {
+      const merged = merge(chunks, from, at, reserve);
+      // Once they lie together: a call of zlib for each small chunk costs more than its bytes.
+      if (isSummed) bodyChecksum = crc32Between(merged, reserve, merged.length, bodyChecksum);
+      frame.push(merged);
+    }
+    if (chunk !== undefined) {
+      if (isSummed) bodyChecksum = crc32(chunk, bodyChecksum);
+      frame.push(chunk);
+    }
     from = at + 1;
     reserve = 0;
   }
