@@ -16,14 +16,15 @@ export const CONNECTIONS: ScalePart = {
     const cluster = await BenchCluster.start(3, parent);
     try {
       const client = await connect({ endpoints: cluster.endpoints });
+      const { leaderId } = await client.status();
       const single = new Map<number, Measured[]>(COUNTS.map((count) => [count, []]));
       const full = new Map<number, Measured[]>(COUNTS.map((count) => [count, []]));
       for (let repeat = 1; repeat <= SLICES; repeat += 1) {
         for (const count of COUNTS) {
           progress(`connections: ${count}, ${repeat}/${SLICES}`);
           const producers = Array.from({ length: count }, () => client.createProducer());
-          single.get(count)?.push(await slice(cluster, appends(producers, 1)));
-          full.get(count)?.push(await slice(cluster, appends(producers, IN_FLIGHT_MAX / count)));
+          single.get(count)?.push(await slice(cluster, appends(producers, 1), leaderId));
+          full.get(count)?.push(await slice(cluster, appends(producers, IN_FLIGHT_MAX / count), leaderId));
           for (const producer of producers) producer.close();
         }
       }
@@ -46,9 +47,10 @@ function figures(single: ByCount, full: ByCount): Awaited<ReturnType<ScalePart['
       ),
     );
   const x = { label: 'connections', isLogarithmic: true, ticks: ticksAt(COUNTS) };
+  const inFlight = IN_FLIGHT_MAX.toLocaleString('en');
   const both = (of: (measured: Measured) => number | null): { name: string; points: Point[] }[] => [
     { name: 'one request in flight on each', points: points(single, of) },
-    { name: `${IN_FLIGHT_MAX.toLocaleString('en')} in flight over all`, points: points(full, of) },
+    { name: `${inFlight} in flight over all`, points: points(full, of) },
   ];
   return [
     {
@@ -57,7 +59,34 @@ function figures(single: ByCount, full: ByCount): Awaited<ReturnType<ScalePart['
       panels: [
         { title: 'records/s', x, series: both(({ ackedPerSecond }) => ackedPerSecond) },
         { title: 'ms, median', x, isLogarithmic: true, series: both(({ p50 }) => p50) },
+        {
+          title: 'microseconds of processor time a record',
+          x,
+          series: [
+            {
+              name: `leader, ${inFlight} in flight over all`,
+              points: points(full, (run) => cost(run, run.leaderCores)),
+            },
+            {
+              name: `both followers, ${inFlight} in flight over all`,
+              points: points(full, (run) => cost(run, sum(run.followerCores))),
+            },
+            {
+              name: `client, ${inFlight} in flight over all`,
+              points: points(full, (run) => cost(run, run.clientCores)),
+            },
+          ],
+        },
+        { title: 'MiB resident, largest node', x, series: both(({ rssMiB }) => rssMiB) },
       ],
     },
   ];
+}
+
+function cost({ ackedPerSecond }: Measured, cores: number | null): number | null {
+  return cores === null ? null : (cores * 1e6) / ackedPerSecond;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

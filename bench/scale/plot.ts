@@ -4,6 +4,7 @@ import { short, type Figure, type Panel, type Point, type Series, type Tick } fr
 // own background for each.
 
 const PANEL_WIDTH = 440;
+const PANELS_A_ROW = 2;
 const PLOT = { left: 62, right: 18, height: 210 };
 const TITLE_HEIGHT = 40;
 const LEGEND_ROW = 17;
@@ -27,11 +28,16 @@ const STYLE = `
   `;
 
 export function asSvg({ title, panels }: Figure): string {
-  const width = PANEL_WIDTH * panels.length;
-  const legendRows = Math.max(...panels.map(({ series }) => series.length));
-  const top = TITLE_HEIGHT + 22 + legendRows * LEGEND_ROW + 8;
-  const height = top + PLOT.height + BELOW_PLOT;
-  const body = panels.map((panel, at) => drawPanel(panel, at * PANEL_WIDTH, top)).join('\n');
+  const width = PANEL_WIDTH * Math.min(panels.length, PANELS_A_ROW);
+  const abovePlot = 22 + Math.max(...panels.map(({ series }) => series.length)) * LEGEND_ROW + 8;
+  const panelHeight = abovePlot + PLOT.height + BELOW_PLOT;
+  const height = TITLE_HEIGHT + panelHeight * Math.ceil(panels.length / PANELS_A_ROW);
+  const body = panels
+    .map((panel, at) => {
+      const top = TITLE_HEIGHT + Math.floor(at / PANELS_A_ROW) * panelHeight;
+      return drawPanel(panel, (at % PANELS_A_ROW) * PANEL_WIDTH, top, top + abovePlot);
+    })
+    .join('\n');
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
   <title>${escape(title)}</title>
   <style>${STYLE}</style>
@@ -42,7 +48,8 @@ ${body}
 `;
 }
 
-function drawPanel(panel: Panel, left: number, top: number): string {
+/** @param top of all of it. @param plotTop below its title and legend. */
+function drawPanel(panel: Panel, left: number, top: number, plotTop: number): string {
   const { series, x } = panel;
   const toX = axis(
     x.ticks.map(({ at }) => at),
@@ -53,14 +60,12 @@ function drawPanel(panel: Panel, left: number, top: number): string {
   const toY = axis(
     yTicks.map(({ at }) => at),
     panel.isLogarithmic === true,
-    [top + PLOT.height, top],
+    [plotTop + PLOT.height, plotTop],
   );
   const [from, to] = [left + PLOT.left, left + PANEL_WIDTH - PLOT.right];
-  const lines = [
-    `<text class="what" x="${left + 20}" y="${TITLE_HEIGHT + 14}">${escape(panel.title)}</text>`,
-  ];
+  const lines = [`<text class="what" x="${left + 20}" y="${top + 14}">${escape(panel.title)}</text>`];
   for (const [at, { name, isLimit }] of series.entries()) {
-    const y = TITLE_HEIGHT + 22 + (at + 0.5) * LEGEND_ROW;
+    const y = top + 22 + (at + 0.5) * LEGEND_ROW;
     lines.push(
       `<line class="line${isLimit === true ? ' limit' : ''} c${at % COLOURS}" x1="${left + 20}" x2="${left + 44}" y1="${y}" y2="${y}"/>`,
       `<text x="${left + 50}" y="${y + 4}">${escape(name)}</text>`,
@@ -73,7 +78,7 @@ function drawPanel(panel: Panel, left: number, top: number): string {
       `<text text-anchor="end" x="${from - 8}" y="${y + 4}">${text}</text>`,
     );
   }
-  const bottom = top + PLOT.height;
+  const bottom = plotTop + PLOT.height;
   lines.push(`<line class="axis" x1="${from}" x2="${to}" y1="${bottom}" y2="${bottom}"/>`);
   for (const { at, text } of x.ticks) {
     const place = round(toX(at));

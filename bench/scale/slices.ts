@@ -9,9 +9,15 @@ const RECORD = new Uint8Array(256).fill(120);
 
 const nothing = (): Promise<Written> => Promise.resolve({ bytes: null, syncs: null });
 
-/** One short measurement of whatever is done. */
-export async function slice(cluster: BenchCluster, operation: Operation): Promise<Measured> {
-  const servers = { pids: cluster.pids, leaderPid: null, directory: cluster.directory, written: nothing };
+/** One short measurement of whatever is done. @param leader whose processor time is told apart. */
+export async function slice(
+  cluster: BenchCluster,
+  operation: Operation,
+  leader: string | null = null,
+): Promise<Measured> {
+  const { pids, directory } = cluster;
+  const leaderPid = leader === null ? null : cluster.pid(leader);
+  const servers = { pids, leaderPid, directory, written: nothing };
   return measure(servers, operation, SLICE_MS, SLICE_WARM_UP_MS);
 }
 
