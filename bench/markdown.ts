@@ -27,7 +27,7 @@ export function asMarkdown(
   const parts = [
     `${date}; ${os.cpus().length} cores (${model}); Node ${process.versions.node}; \`${command}\``,
   ];
-  if (results.length > 0) parts.push(table(RATES, results.flatMap(rateRows)));
+  if (results.length > 0) parts.push(ratesTable(results));
   if (failovers.length > 0) {
     parts.push(table(GAPS, failovers.flatMap(gapRows)));
     parts.push(table(['', ...PARTS], failovers.map(partsRow)));
@@ -77,6 +77,14 @@ function rateRows({ name, recordBytes, runs, peers }: ScenarioResult): string[][
     row('dledger', runs, true),
     ...Object.entries(peers).map(([peer, theirs]) => row(peer, theirs, false)),
   ];
+}
+
+/** With nobody to compare with, the columns for that are left out. */
+function ratesTable(results: readonly ScenarioResult[]): string {
+  const isAlone = results.every(({ peers }) => Object.keys(peers).length === 0);
+  const keep = (cells: readonly string[]): string[] =>
+    cells.filter((_, at) => !isAlone || (RATES[at] !== 'system' && RATES[at] !== 'of dledger'));
+  return table(keep(RATES), results.flatMap(rateRows).map(keep));
 }
 
 const GAPS = ['event', 'system', 'rounds', 'median', 'p99', 'range'];
