@@ -41,7 +41,7 @@ export class LogAccess {
   }
 
   /**
-   * Consecutive entries from `first` to `last` at most, both applied: at least one, and as many as have `bytesMax` bytes.
+   * Consecutive entries from `first` to `last` at most, both applied or durable: at least one, and as many as have `bytesMax` bytes.
    * Calls back at once where they are in memory.
    */
   read(first: LogIndex, last: LogIndex, bytesMax: number, done: Done): void {
@@ -59,8 +59,8 @@ export class LogAccess {
    * are in memory.
    */
   #fromDisk(first: LogIndex, last: LogIndex, bytesMax: number, done: Done): void {
-    const { core, machine, wal, enter, onRot } = this.#parts;
-    const end = Math.min(last, machine.appliedIndex, core.durableIndex);
+    const { core, wal, enter, onRot } = this.#parts;
+    const end = Math.min(last, core.durableIndex);
     mark('node.read-from-disk');
     wal.read(first, end - first + 1, bytesMax, (error, entries) => {
       enter();

@@ -474,6 +474,7 @@ export class Node implements DledgerNode {
         number: ready.number,
         hardState: ready.hardState,
         truncateFrom: ready.truncateFrom,
+        truncateChecksum: ready.truncateChecksum,
         entries: ready.entries,
       });
     }
@@ -578,7 +579,7 @@ export class Node implements DledgerNode {
         watchers: this.#watchers,
         journal: this.#journal,
         peek: (request) => peek(request, this.#core),
-        entries: (request, done) => handOut(request, this.#log, this.#machine, done),
+        entries: (request, done) => handOut(request, this.#log, this.#core, done),
         faults: (order) => this.#faults.carryOut(order),
         transfer: (target, done) => this.#beginTransfer(target, done),
       }),

@@ -95,7 +95,10 @@ export class Outbox {
     this.#snapshotPieces.push(piece);
   }
 
-  take(): Omit<Ready, 'number' | 'hardState' | 'truncateFrom' | 'entries' | 'commitIndex' | 'mustPersist'> {
+  take(): Omit<
+    Ready,
+    'number' | 'hardState' | 'truncateFrom' | 'truncateChecksum' | 'entries' | 'commitIndex' | 'mustPersist'
+  > {
     const taken = {
       messages: this.#messages,
       events: this.#events,

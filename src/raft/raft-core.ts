@@ -327,7 +327,7 @@ export class RaftCore {
     this.#state.leadership?.flush();
     this.#appending.flush();
     const hardState = persistence.hardStateUntaken ? this.#hardState : null;
-    const { truncateFrom, entries } = log.take();
+    const { truncateFrom, truncateChecksum, entries } = log.take();
     const mustPersist = hardState !== null || truncateFrom !== null || entries.length > 0;
     const number = persistence.take(mustPersist ? log.takenIndex : null);
     this.#reportedCommit = log.commitIndex;
@@ -335,6 +335,7 @@ export class RaftCore {
       number,
       hardState,
       truncateFrom,
+      truncateChecksum,
       entries,
       commitIndex: log.commitIndex,
       mustPersist,

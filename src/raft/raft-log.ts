@@ -24,6 +24,8 @@ export class RaftLog {
   #commitIndex: LogIndex;
   #durableIndex: LogIndex;
   #takenIndex: LogIndex;
+  /** Header checksum of the entry before. */
+  #truncateChecksum = 0;
   #truncateFrom: LogIndex | null = null;
 
   constructor(recovered: Recovered) {
@@ -171,8 +173,10 @@ export class RaftLog {
     this.#lastIndex = end;
     if (this.#takenIndex >= from) {
       this.#takenIndex = end;
-      this.#truncateFrom =
-        this.#truncateFrom === null || from < this.#truncateFrom ? from : this.#truncateFrom;
+      if (this.#truncateFrom === null || from < this.#truncateFrom) {
+        this.#truncateFrom = from;
+        this.#truncateChecksum = checksumBefore;
+      }
     }
     if (this.#durableIndex > end) this.#durableIndex = end;
   }
@@ -186,7 +190,7 @@ export class RaftLog {
   }
 
   /** What the disk is to do now. Entries that were taken are not handed out again. */
-  take(): { truncateFrom: LogIndex | null; entries: Entry[] } {
+  take(): { truncateFrom: LogIndex | null; truncateChecksum: number; entries: Entry[] } {
     const truncateFrom = this.#truncateFrom;
     const first = (this.#takenIndex + 1) as LogIndex;
     const entries =
@@ -194,7 +198,7 @@ export class RaftLog {
     assert(entries !== null, () => `entries from ${first} left the cache before the disk saw them`);
     this.#takenIndex = this.#lastIndex;
     this.#truncateFrom = null;
-    return { truncateFrom, entries };
+    return { truncateFrom, truncateChecksum: this.#truncateChecksum, entries };
   }
 
   durableTo(index: LogIndex): void {

@@ -48,6 +48,8 @@ export interface Ready {
   readonly hardState: HardState | null;
   /** Drop all entries from here on before appending `entries`. Never at or below the commit index. */
   readonly truncateFrom: LogIndex | null;
+  /** Header checksum of the entry before `truncateFrom`; means nothing where that is null. */
+  readonly truncateChecksum: number;
   /** Consecutive. */
   readonly entries: readonly Entry[];
   readonly messages: readonly PeerMessage[];

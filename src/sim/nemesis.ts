@@ -6,6 +6,7 @@ import { decodeTransferred, encodeTransferLeadership, type Transferred } from '.
 import { FrameKind } from '../wire/frame.ts';
 import type { NodeError, NodeEvent } from '../node/index.ts';
 import { SimulatedCrash } from './crashable-disk.ts';
+import { RecordRot } from './record-rot.ts';
 import { damage } from './rot.ts';
 import { NODE_PORT, type SimulatedCluster } from './simulated-cluster.ts';
 import { FAULT_KINDS, type FaultKind, type PlannedFault, type Scenario } from './scenario.ts';
@@ -72,6 +73,7 @@ export class Nemesis {
   readonly #joined = new Set<string>();
   /** Know for good that the one that lost its disk last counts again. */
   readonly #aware = new Set<string>();
+  readonly #recordRot: RecordRot;
   #isActive = true;
   #isFounded: boolean;
 
@@ -80,6 +82,7 @@ export class Nemesis {
     this.#brokenMs = scenario.brokenMs;
     this.#leaderShare = scenario.leaderShare ?? 0.3;
     this.#trace = trace;
+    this.#recordRot = new RecordRot(cluster, scenario.seed);
     this.#hosts = [...cluster.ids, ...scenario.clients.map(({ name }) => name)];
     // An even number of nodes can be halved by a crash into those that have the founding entry and those that have
     // nothing: neither half is a majority, and an empty log votes for none that is not. So nothing breaks before.
@@ -201,6 +204,7 @@ export class Nemesis {
     this.#isFounded ||= this.#cluster.ids.some((id) => (this.#cluster.core(id)?.commitIndex ?? 0) > 0);
     if (!this.#isFounded) return;
     this.#noteJoined();
+    this.#recordRot.note();
     const prng = new Prng(seed);
     const what = this.#do(kind, this.#victim(prng), prng);
     if (what === null) return;
@@ -280,6 +284,8 @@ export class Nemesis {
         return this.#cramp(id, prng);
       case 'rot-at-rest':
         return this.#rot(id, prng);
+      case 'record-rot':
+        return this.#recordRot.strike(id, prng);
       case 'clock-step': {
         const byMs = prng.between(-3_600_000, 3_600_000);
         cluster.machine(id).oscillator.unixOffsetMs += byMs;

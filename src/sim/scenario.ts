@@ -33,6 +33,7 @@ export const FAULT_KINDS = [
   'transfer',
   'snapshot-crash',
   'no-room',
+  'record-rot',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

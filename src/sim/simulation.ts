@@ -47,6 +47,7 @@ export interface Failure {
     | 'no-convergence'
     /** Nodes that applied the same serve it from different places on. */
     | 'log-starts-differ'
+    | 'rot-left'
     | 'unreadable'
     /** Something that runs in a simulation looked past it, at a clock or a disk of the real world. */
     | 'touched-the-world';
@@ -89,6 +90,8 @@ const ELECTION_TIMEOUTS_MAX = 20;
 const RECONNECT_MS = 3000;
 const CLIENTS_FINISH_MS = 60_000;
 const CONVERGE_MS = 30_000;
+/** Attempts to put something back come seconds apart at most. */
+const ROT_LEFT_MS = 30_000;
 /** What clients have given up may still be on its way to a leader. */
 const SETTLE_MS = 500;
 
@@ -357,9 +360,19 @@ class Simulation {
     return [
       ...this.#check.violations,
       ...this.#differentStarts(),
+      ...this.#rotLeft(),
       ...ended.map((message): Failure => ({ rule: 'member-ended', message, evidence: [] })),
       ...consumption.map(({ rule, text }): Failure => ({ rule, message: text, evidence: [] })),
     ];
+  }
+
+  /** What was found damaged has been read by the judge, at the latest: all of it must come back. */
+  #rotLeft(): Failure[] {
+    const left = (): string[] =>
+      this.#cluster.ids.filter((id) => (this.#cluster.status(id).counters['rotLeft'] ?? 0) > 0);
+    if (this.#until(() => left().length === 0, ROT_LEFT_MS)) return [];
+    const message = `what is damaged at ${left().join(', ')} is not put back ${ROT_LEFT_MS} ms after everything was read`;
+    return [{ rule: 'rot-left', message, evidence: this.#statusLines() }];
   }
 
   /**

@@ -115,13 +115,16 @@ function drawClocks(prng: Prng): Pick<Scenario, 'clockRates'> {
   return { clockRates: Array.from({ length: 7 }, () => 1 + (prng.fraction() * 2 - 1) * spread) };
 }
 
+/** Records may rot at several nodes at a time only where no disk is lost. */
+const SWARM_KINDS: readonly FaultKind[] = FAULT_KINDS.filter((kind) => kind !== 'record-rot');
+
 /** Faults of each kind a second, on average; 0 for kinds that this seed leaves out. */
 function drawFaultRates(prng: Prng): Record<FaultKind, number> {
   const rates = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   // One seed in sixteen has no faults at all: what fails then fails by itself.
   if (prng.chance(1 / 16)) return rates;
   const isOften = prng.chance(0.3);
-  for (const kind of FAULT_KINDS) {
+  for (const kind of SWARM_KINDS) {
     if (prng.chance(0.3)) rates[kind] = prng.fraction() * (isOften ? 2 : 0.4);
   }
   rates['power-cut-all'] /= 4;

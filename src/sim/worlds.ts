@@ -25,6 +25,7 @@ export const WORLD_NAMES = [
   'market',
   'trimmed',
   'full',
+  'rot',
 ] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -43,12 +44,17 @@ const DRAW: Record<WorldName, (seed: number) => Scenario> = {
   market: drawMarket,
   trimmed: drawTrimmed,
   full: drawFull,
+  rot: drawRot,
 };
+
+/** Seeds below this stood for something before there was a world of rot, and still stand for the same. */
+const ROT_SEEDS_FROM = 1_000_000;
 
 /** What a seed alone stands for: one in five is a world drawn for something, the others are the swarm's. */
 export function drawSeed(seed: number): Scenario {
+  if (seed >= ROT_SEEDS_FROM && seed % 50 === 1) return drawWorld('rot', seed);
   if (seed % 5 !== 0) return drawScenario(seed);
-  const directed = WORLD_NAMES.filter((name) => name !== 'swarm');
+  const directed = WORLD_NAMES.filter((name) => name !== 'swarm' && name !== 'rot');
   return drawWorld(directed[(seed / 5) % directed.length] ?? 'churn', seed);
 }
 
@@ -247,6 +253,52 @@ function drawFull(seed: number): Scenario {
       base.safetyMs,
     ),
     clients: planLoad(prng.fork(), base.safetyMs, { appends: 60, reads: 5 }),
+  };
+}
+
+/**
+ * Records rot again and again, at all nodes but one, while these die and lead in turn: small caches and segments, so that
+ * what is read is read from disk.
+ */
+function drawRot(seed: number): Scenario {
+  const prng = new Prng(seed);
+  const base = drawBase(prng, seed);
+  const deaths: FaultKind[] = [
+    'kill',
+    'power-cut',
+    'power-cut-all',
+    'crash-point',
+    'restart',
+    'stop',
+    'leader-crash',
+    'truncation-crash',
+    'lost-leader',
+    'transfer',
+    'isolate',
+    'link-cut',
+  ];
+  const safetyMs = prng.between(4, 8) * 1000;
+  return {
+    ...base,
+    size: prng.chance(0.7) ? 3 : prng.between(2, 5),
+    safetyMs,
+    diskMsSpread: prng.fraction() * 3,
+    node: {
+      ...base.node,
+      segmentBytes: 64 * 1024,
+      cacheBytesMax: 2 ** prng.between(10, 16),
+      checkpointEveryBytes: 2 ** prng.between(13, 20),
+      scrubBytesPerSecond: prng.chance(0.5) ? 0 : 2 ** prng.between(16, 22),
+    },
+    brokenMs: prng.between(50, 800),
+    inFlightMax: 16,
+    payloadBytesMax: prng.chance(0.5) ? prng.between(100, 600) : prng.between(600, 4000),
+    faults: planFaults(
+      prng.fork(),
+      { ...drawRates(prng, deaths, 1), 'record-rot': 1 + 5 * prng.fraction() },
+      safetyMs,
+    ),
+    clients: planLoad(prng.fork(), safetyMs, { appends: 60, reads: 30 }),
   };
 }
 

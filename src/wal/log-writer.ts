@@ -111,11 +111,12 @@ export class LogWriter {
   /**
    * Writes one block, to be synced before anything else is written. It begins with a truncation if `firstIndex` is not
    * above the last index.
+   * @param checksumBefore of a truncation, where it is known: what is on disk there may have rotted.
    * @returns the bytes written.
    * @throws DiskError
    */
-  write(firstIndex: LogIndex, entries: readonly Entry[]): number {
-    const previousChecksum = this.#checksumBefore(firstIndex);
+  write(firstIndex: LogIndex, entries: readonly Entry[], checksumBefore?: number): number {
+    const previousChecksum = checksumBefore ?? this.#checksumBefore(firstIndex);
     assertContinues(firstIndex, entries, previousChecksum);
     const truncates = firstIndex <= this.#map.lastIndex;
     const header = {

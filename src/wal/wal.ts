@@ -496,7 +496,8 @@ export class Wal {
       truncates && truncateFrom !== null ? truncateFrom : ((this.#map.lastIndex + 1) as LogIndex);
     const startedMs = this.#clock.monotonicMs();
     try {
-      this.#bytesWritten += this.#writer.write(firstIndex, block);
+      const checksumBefore = truncates ? batch.truncateChecksum : undefined;
+      this.#bytesWritten += this.#writer.write(firstIndex, block, checksumBefore);
     } catch (error) {
       if (!isLackOfRoom(error)) throw error;
       if (this.#mutations.writesBehindHalfABlock) this.#writer.active.end += 512;

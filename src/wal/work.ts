@@ -12,6 +12,8 @@ export interface WalWork {
   readonly hardState: HardState | null;
   /** Forget all entries from here on. Null, or an index above the last one: none. */
   readonly truncateFrom: LogIndex | null;
+  /** Header checksum of the entry before `truncateFrom`. Where it is not given, it is read. */
+  readonly truncateChecksum?: number;
   /** Consecutive, and chained to the entry before them. */
   readonly entries: readonly Entry[];
 }
@@ -21,6 +23,7 @@ export interface Batch {
   readonly number: number;
   readonly hardState: HardState | null;
   readonly truncateFrom: LogIndex | null;
+  readonly truncateChecksum?: number | undefined;
   readonly entries: readonly Entry[];
 }
 
@@ -83,7 +86,7 @@ export class Gathering {
       this.#works = [];
       return first;
     }
-    let { number, hardState, truncateFrom } = first;
+    let { number, hardState, truncateFrom, truncateChecksum } = first;
     let entries = [...first.entries];
     let bytes = bytesOf(first.entries);
     let taken = 1;
@@ -94,14 +97,17 @@ export class Gathering {
       hardState = work.hardState ?? hardState;
       if (work.truncateFrom !== null) {
         const kept = entries.filter(({ index }) => index < (work.truncateFrom ?? 0));
-        if (kept.length === 0) truncateFrom = lower(truncateFrom, work.truncateFrom);
+        if (kept.length === 0 && (truncateFrom === null || work.truncateFrom < truncateFrom)) {
+          truncateFrom = work.truncateFrom;
+          truncateChecksum = work.truncateChecksum;
+        }
         entries = kept;
       }
       for (const entry of work.entries) entries.push(entry);
       bytes += bytesOf(work.entries);
     }
     this.#works = taken === this.#works.length ? [] : this.#works.slice(taken);
-    return { number, hardState, truncateFrom, entries };
+    return { number, hardState, truncateFrom, truncateChecksum, entries };
   }
 
   clear(): void {
@@ -124,8 +130,4 @@ export function bytesOf(entries: readonly Entry[]): number {
   let bytes = 0;
   for (const entry of entries) bytes += entry.bytes.length;
   return bytes;
-}
-
-function lower(a: LogIndex | null, b: LogIndex): LogIndex {
-  return a === null || b < a ? b : a;
 }

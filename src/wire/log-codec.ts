@@ -7,7 +7,7 @@ import { LIMITS } from './limits.ts';
 // The log as it is, every entry of it: for a node that mends its own, and for whoever copies a log. Consumers READ.
 
 // GET_ENTRIES: u64 first, u64 last, u32 bytesMax. Answered by an ENTRIES, or OUT_OF_RANGE where the log does not hold
-// `first` (the hints say what it holds, as far as it is committed and applied there), or DAMAGED.
+// `first` (the hints say what it holds, as far as it is durable there), or DAMAGED.
 
 export interface GetEntries {
   readonly first: LogIndex;

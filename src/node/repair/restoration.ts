@@ -29,7 +29,7 @@ export interface RestorationHandlers {
 }
 
 const RETRY_MS_MIN = 500;
-const RETRY_MS_MAX = 10_000;
+const RETRY_MS_MAX = 2000;
 
 /**
  * Mends a log that does not open, before there is a node: what does not verify was durable and may have been acknowledged, so
@@ -148,7 +148,8 @@ export class Restoration {
       const fields = { file, position, firstIndex, lastIndex, bytes, tookMs: Math.round(tookMs) };
       this.#event('info', 'rot-repaired', `${mendedText(damage)} in ${Math.round(tookMs)} ms`, fields);
     }
-    if (mended.length > 0 && left === null) {
+    if (mended.length > 0) {
+      // Whether that was enough, opening it tells: what is left may be no more than a torn write.
       this.stop();
       this.#handlers.onMended();
       return;

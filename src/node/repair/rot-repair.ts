@@ -36,7 +36,7 @@ export interface RotRepairParts {
 /** Between attempts to hand over: two that are damaged in the same place do not toss leadership to and fro. */
 const HAND_OVER_MS = 60_000;
 const RETRY_MS_MIN = 500;
-const RETRY_MS_MAX = 30_000;
+const RETRY_MS_MAX = 5000;
 /** Fetched from memory for one run at most. */
 const MEMORY_BYTES_MAX: number = 64 * 1024 * 1024;
 

@@ -71,6 +71,7 @@ const ENDS_MAX = 4;
 export class SegmentSurvey {
   readonly #outline: SegmentOutline;
   readonly #file: DiskFile;
+  #isClosed = false;
   #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
   #position = SEGMENT_HEADER_BYTES;
@@ -90,7 +91,9 @@ export class SegmentSurvey {
     this.#checksums = [header.previousChecksum];
   }
 
+  /** What is being read is not looked at any more, and nobody is called back. */
   close(): void {
+    this.#isClosed = true;
     this.#file.closeSync();
   }
 
@@ -147,6 +150,7 @@ export class SegmentSurvey {
     const left = Math.max(0, this.#file.size() - position);
     const window = new Uint8Array(Math.min(left, Math.max(WINDOW_BYTES, bytes)));
     this.#file.read(window, position, (error, read) => {
+      if (this.#isClosed) return;
       this.#window = window.subarray(0, read);
       this.#windowAt = position;
       done(error);
@@ -323,6 +327,14 @@ export class SegmentSurvey {
       if (error instanceof EntryFormatError) return next;
       throw error;
     }
+  }
+
+  /** The last block of a log that nothing vouches for yet says itself where it ends. */
+  #ownEnd({ header, position, sequence, firstIndex }: DamagedRun): RunEnd[] {
+    if (header === null || header.entryCount === 0 || this.#outline.isWhole) return [];
+    const lastIndex = (firstIndex + header.entryCount - 1) as LogIndex;
+    const end = position + BLOCK_HEADER_BYTES + header.length;
+    return [{ position: end, blocks: sequence, lastIndex, checksum: null, truncates: false }];
   }
 
   /** Borders behind the damage: those that are vouched for, and block headers that can be no accident. */

@@ -1,0 +1,101 @@
+import type { Prng } from '../base/prng.ts';
+import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES, segmentSequence } from '../wal/format.ts';
+import { decodeBlockHeader, segmentSeed } from '../wal/segment-format.ts';
+import type { CrashableDisk } from './crashable-disk.ts';
+import type { SimulatedCluster } from './simulated-cluster.ts';
+
+const DIRECTORY = '/data/';
+/** A watermark is written within 100 ms; what it does not cover yet, and is damaged, may look like a torn write. */
+const WATERMARK_LAG_MS = 500;
+
+/** Bytes of one file that hold nothing but records which all nodes had. */
+interface Span {
+  readonly path: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Records rot where they lie, under nodes that run and under nodes that do not, at as many of them as it likes, in the same records
+ * too: but never at one of them, the keeper, and only what that one has for certain. So all of it must come back by itself.
+ */
+export class RecordRot {
+  readonly #cluster: SimulatedCluster;
+  readonly #keeper: string;
+  /** Up to here every node has had the log durable, and known it to be committed. */
+  #heldByAll = 0;
+  /** The same as it was some time ago: only then the watermarks know of it too. */
+  #heldForLong = 0;
+  #nextNoteMs = 0;
+
+  constructor(cluster: SimulatedCluster, seed: number) {
+    this.#cluster = cluster;
+    this.#keeper = cluster.ids[seed % cluster.ids.length] ?? '';
+  }
+
+  /** To be called now and then. */
+  note(): void {
+    let held = Number.POSITIVE_INFINITY;
+    for (const id of this.#cluster.ids) {
+      const core = this.#cluster.core(id);
+      held = Math.min(held, core?.durableIndex ?? 0, core?.commitIndex ?? 0);
+    }
+    const nowMs = this.#cluster.clock.monotonicMs();
+    if (nowMs >= this.#nextNoteMs) {
+      this.#heldForLong = this.#heldByAll;
+      this.#nextNoteMs = nowMs + WATERMARK_LAG_MS;
+    }
+    this.#heldByAll = Math.max(this.#heldByAll, held);
+  }
+
+  /** @returns what was done, or null where there is nothing that may be damaged. */
+  strike(id: string, prng: Prng): string | null {
+    this.note();
+    if (id === this.#keeper) return null;
+    const disk = this.#cluster.disk(id);
+    const spans = spansOf(disk, this.#heldForLong);
+    const span = spans[prng.below(Math.max(1, spans.length))];
+    if (span === undefined) return null;
+    const at = span.from + prng.below(span.to - span.from);
+    const kind = prng.below(4);
+    if (kind <= 1) {
+      const bit = prng.below(8);
+      disk.setByte(span.path, at, (byte) => byte ^ (1 << bit));
+      return `bit ${bit} of byte ${at} in ${span.path} of ${id} flips`;
+    }
+    const unit = prng.chance(0.7) ? 512 : 4096;
+    const from = Math.max(span.from, Math.floor(at / unit) * unit);
+    const to = Math.min(span.to, from + unit);
+    const isNoise = kind === 3;
+    for (let position = from; position < to; position += 1)
+      disk.setByte(span.path, position, () => (isNoise ? prng.below(256) : 0));
+    return `bytes ${from} to ${to} in ${span.path} of ${id} are ${isNoise ? 'noise' : 'zeros'} now`;
+  }
+}
+
+/** Where only blocks lie that all nodes have and that nothing took back. */
+function spansOf(disk: CrashableDisk, heldByAll: number): Span[] {
+  const blocks: { path: string; from: number; to: number; firstIndex: number; lastIndex: number }[] = [];
+  for (const path of disk.paths) {
+    if (!path.startsWith(DIRECTORY) || segmentSequence(path.slice(DIRECTORY.length)) === null) continue;
+    const bytes = disk.visible(path);
+    const seed = segmentSeed(bytes.subarray(0, SEGMENT_HEADER_BYTES));
+    for (let from = SEGMENT_HEADER_BYTES; ; ) {
+      const header = decodeBlockHeader(bytes, from, seed);
+      if (header === null) break;
+      const { firstIndex, entryCount } = header;
+      const to = from + BLOCK_HEADER_BYTES + header.length;
+      blocks.push({ path, from, to, firstIndex, lastIndex: firstIndex + entryCount - 1 });
+      from = to;
+    }
+  }
+  const spans: Span[] = [];
+  let oldest = Number.POSITIVE_INFINITY;
+  for (const { path, from, to, firstIndex, lastIndex } of blocks.toReversed()) {
+    // What a later block took back, nobody else has; and one without entries is only there to take something back.
+    const isWhole = lastIndex < oldest && lastIndex >= firstIndex;
+    if (isWhole && lastIndex <= heldByAll) spans.push({ path, from, to });
+    oldest = Math.min(oldest, firstIndex);
+  }
+  return spans.toReversed();
+}
