@@ -281,12 +281,11 @@ export class SegmentSurvey {
         ends: [],
       };
       this.#findEnds(run, [], this.#position + 1, (failure, ends) => {
+        const known = ends.length === 0 ? this.#ownEnd(run) : ends;
         // Behind everything that was vouched for: the end of the log, or a write that was torn.
-        const isTail = !this.#outline.isWhole && ends.length === 0;
-        done(
-          failure,
-          failure !== null || isTail ? { kind: 'sound' } : { kind: 'damaged', run: { ...run, ends } },
-        );
+        const isTail = !this.#outline.isWhole && known.length === 0;
+        const isSound = failure !== null || isTail;
+        done(failure, isSound ? { kind: 'sound' } : { kind: 'damaged', run: { ...run, ends: known } });
       });
     });
   }
