@@ -16,6 +16,9 @@ export function startNode(options: NodeOptions, ports: NodePorts, handlers: Node
   return new Host(options, ports, handlers);
 }
 
+/** So often the same damage is mended at one start. */
+const MENDED_MAX = 3;
+
 /**
  * One node to its process, and one after the other inside: when a snapshot is to take the place of the log, the node ends
  * and another begins from what is on disk then. So what a snapshot changes is changed nowhere but at a start, where
@@ -28,6 +31,8 @@ class Host implements DledgerNode {
   readonly #handlers: NodeHandlers;
   /** What is at work: a log is mended, or a node runs. */
   #work: Node | Restoration;
+  /** The damage that was mended last, and how often in a row. */
+  #mended = { message: '', times: 0 };
   #isReady = false;
   #isStopping = false;
 
@@ -35,7 +40,7 @@ class Host implements DledgerNode {
     this.#options = options;
     this.#ports = ports;
     this.#handlers = handlers;
-    this.#work = this.#begin(null);
+    this.#work = this.#begin();
   }
 
   stop(options: { readonly handOver: boolean; readonly timeoutMs: number }, done: () => void): void {
@@ -52,8 +57,8 @@ class Host implements DledgerNode {
     return this.#work instanceof Node ? this.#work.status() : null;
   }
 
-  /** @param mended the damage that was mended last. @throws NodeError */
-  #begin(mended: NodeError | null): Node | Restoration {
+  /** @throws NodeError */
+  #begin(): Node | Restoration {
     try {
       return new Node(this.#options, this.#ports, {
         onEvent: (event) => this.#handlers.onEvent(event),
@@ -62,11 +67,13 @@ class Host implements DledgerNode {
           this.#isReady = true;
         },
         onFatal: (error) => this.#handlers.onFatal(error),
-        onReplaced: () => this.#beginAgain(null),
+        onReplaced: () => this.#beginAgain(),
       });
     } catch (error) {
-      // The same again: what was put back does not stay.
-      if (!(error instanceof NodeError) || error.message === mended?.message) throw error;
+      if (!(error instanceof NodeError)) throw error;
+      const { message, times } = this.#mended;
+      // The same again and again: what is put back does not stay.
+      if (error.message === message && times >= MENDED_MAX) throw error;
       return this.#restore(error);
     }
   }
@@ -75,7 +82,11 @@ class Host implements DledgerNode {
     try {
       const restoration = Restoration.of(refusal, this.#options, this.#ports, {
         onEvent: (event) => this.#handlers.onEvent(event),
-        onMended: () => this.#beginAgain(refusal),
+        onMended: () => {
+          const { message } = refusal;
+          this.#mended = { message, times: message === this.#mended.message ? this.#mended.times + 1 : 1 };
+          this.#beginAgain();
+        },
         onHopeless: (error) => this.#handlers.onFatal(error),
       });
       if (restoration !== null) return restoration;
@@ -86,10 +97,10 @@ class Host implements DledgerNode {
     throw refusal;
   }
 
-  #beginAgain(mended: NodeError | null): void {
+  #beginAgain(): void {
     if (this.#isStopping) return;
     try {
-      this.#work = this.#begin(mended);
+      this.#work = this.#begin();
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
       this.#handlers.onFatal(error);

@@ -20,7 +20,7 @@ class Twin implements EntrySource {
   fetch(
     first: number,
     last: number,
-    previousChecksum: number,
+    previousChecksum: number | null,
     done: (entries: Entry[] | string) => void,
   ): void {
     this.asked += 1;

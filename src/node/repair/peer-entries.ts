@@ -1,4 +1,4 @@
-import { EntryFormatError, parseEntries, type Entry } from '../../base/entry.ts';
+import { EntryFormatError, parseEntries, parseEntryAt, type Entry } from '../../base/entry.ts';
 import type { HostPort } from '../../base/host-port.ts';
 import type { Clock, TimerHandle } from '../../base/ports/clock.ts';
 import type { Network } from '../../base/ports/network.ts';
@@ -43,7 +43,7 @@ export class PeerEntries implements EntrySource {
   fetch(
     first: LogIndex,
     last: LogIndex,
-    previousChecksum: number,
+    previousChecksum: number | null,
     done: (entries: readonly Entry[] | string) => void,
   ): void {
     const peers = this.#parts.peers();
@@ -83,7 +83,7 @@ export class PeerEntries implements EntrySource {
 interface Wanted {
   readonly first: LogIndex;
   readonly last: LogIndex;
-  readonly previousChecksum: number;
+  readonly previousChecksum: number | null;
 }
 
 /** One node is asked, page by page. */
@@ -156,16 +156,26 @@ class Asking {
   }
 
   #take(bytes: Uint8Array): void {
-    const { last, previousChecksum } = this.#wanted;
-    const entries = parseEntries(bytes, {
-      previousChecksum: this.#entries.at(-1)?.checksum ?? previousChecksum,
-      firstIndex: this.#next,
-    });
+    const { last } = this.#wanted;
+    const entries = this.#parse(bytes);
     for (const entry of entries) if (entry.index <= last) this.#entries.push(entry);
     this.#bytes += bytes.length;
     if (this.#next > last) this.#end(this.#entries);
     else if (this.#bytes > RUN_BYTES_MAX) this.#end(`more than ${RUN_BYTES_MAX} bytes to index ${last}`);
     else this.#askOn();
+  }
+
+  /** The last of them vouches for all before: where it is not known what the first one follows, it follows what it says. */
+  #parse(bytes: Uint8Array): Entry[] {
+    const firstIndex = this.#next;
+    const previousChecksum = this.#entries.at(-1)?.checksum ?? this.#wanted.previousChecksum;
+    if (previousChecksum !== null) return parseEntries(bytes, { previousChecksum, firstIndex });
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const begin = parseEntryAt(bytes, view, 0, null);
+    if (begin.index !== firstIndex) throw new EntryFormatError('ENTRY_FIELD', 0, `entry ${begin.index}`);
+    const rest = bytes.subarray(begin.bytes.length);
+    const following = indexPlus(firstIndex, 1);
+    return [begin, ...parseEntries(rest, { previousChecksum: begin.checksum, firstIndex: following })];
   }
 
   #end(result: readonly Entry[] | string): void {

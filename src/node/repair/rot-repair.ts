@@ -199,7 +199,10 @@ export class RotRepair {
     const cached = isWithin ? core.cachedEntries(first, last, MEMORY_BYTES_MAX) : null;
     const [begin] = cached ?? [];
     const isWhole = cached !== null && cached.length === last - first + 1;
-    if (isWhole && begin !== undefined && entryHeaderFollows(begin.bytes, 0, previousChecksum)) {
+    const follows =
+      previousChecksum === null ||
+      (begin !== undefined && entryHeaderFollows(begin.bytes, 0, previousChecksum));
+    if (isWhole && follows) {
       clock.defer(() => {
         enter();
         done(cached);

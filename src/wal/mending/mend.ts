@@ -15,7 +15,7 @@ export type Mending =
  * Puts the entries of a damaged run back where they were, byte for byte. Only what does not verify is written over, with
  * bytes that are proven to be those that stood there: so a crash in the middle leaves what it found, or better, and doing it
  * again does no harm. Whoever reads beside it sees what does not verify, or what does.
- * @param entries from `run.firstIndex` to `end.lastIndex`, chained from `run.previousChecksum`.
+ * @param entries from `run.firstIndex` to `end.lastIndex`, chained, from `run.previousChecksum` on where that is known.
  */
 export function mend(
   disk: Disk,

@@ -9,13 +9,13 @@ import { beginSurvey, type DamagedRun, type SegmentSurvey } from './survey.ts';
 /** Whoever has the same entries: the other nodes, or what this one still has in memory. */
 export interface EntrySource {
   /**
-   * Entries `first` to `last`, each chained to the one before and the first to an entry with `previousChecksum`; or why nobody
-   * has them.
+   * Entries `first` to `last`, each chained to the one before and the first to an entry with `previousChecksum`, where that is
+   * known; or why nobody has them.
    */
   fetch(
     first: LogIndex,
     last: LogIndex,
-    previousChecksum: number,
+    previousChecksum: number | null,
     done: (entries: readonly Entry[] | string) => void,
   ): void;
 }

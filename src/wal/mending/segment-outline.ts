@@ -32,6 +32,8 @@ export interface SegmentOutline {
   readonly isWhole: boolean;
   /** Positions of entries that somebody has noted, and will look for them there. */
   readonly points: ReadonlyMap<LogIndex, number>;
+  /** The first index of blocks that are known to begin a segment or a truncation, by position. */
+  readonly starts: ReadonlyMap<number, LogIndex>;
   /** Header checksum of an entry before the segment's first; null where that is not known. */
   readonly checksumBefore: (index: LogIndex) => number | null;
 }
@@ -60,13 +62,18 @@ export function outlineOf(
     segment,
     borders: [border],
     isWhole: true,
-    points: pointsOf(map.extents.filter((extent) => extent.segment === segment)),
+    ...notedIn(map.extents.filter((extent) => extent.segment === segment)),
     checksumBefore: (index) => checksumAt(reader, map, index),
   };
 }
 
-function pointsOf(extents: readonly Extent[]): Map<LogIndex, number> {
-  return new Map(extents.flatMap(({ points }) => points.map(({ index, position }) => [index, position])));
+function notedIn(extents: readonly Extent[]): Pick<SegmentOutline, 'points' | 'starts'> {
+  return {
+    points: new Map(
+      extents.flatMap(({ points }) => points.map(({ index, position }) => [index, position] as const)),
+    ),
+    starts: new Map(extents.map(({ position, firstIndex }) => [position, firstIndex])),
+  };
 }
 
 function checksumAt(reader: LogReader, map: LogMap, index: LogIndex): number | null {
@@ -107,18 +114,17 @@ export function outlineOnDisk(
   const common = { segment, checksumBefore: nothingBefore };
   if (disk.existsSync(join(directory, segmentName(sequence + 1)))) {
     const successor = openSegment(disk, directory, sequence + 1);
-    const points = pointsInFooter(disk, segment);
-    return { ...common, borders: [borderBefore(successor)], isWhole: true, points };
+    return { ...common, ...notedInFooter(disk, segment), borders: [borderBefore(successor)], isWhole: true };
   }
   const borders = watermarkBorder(disk, join(directory, WATERMARK_NAME), identity, sequence);
-  return { ...common, borders, isWhole: false, points: new Map() };
+  return { ...common, ...notedIn([]), borders, isWhole: false };
 }
 
-function pointsInFooter(disk: Disk, segment: Segment): Map<LogIndex, number> {
+function notedInFooter(disk: Disk, segment: Segment): Pick<SegmentOutline, 'points' | 'starts'> {
   const file = disk.openSync(segment.path, 'read');
   try {
     // What it tells of the segment's end goes to a copy: nobody has looked at the blocks yet.
-    return pointsOf(readFooter(file, { ...segment })?.extents ?? []);
+    return notedIn(readFooter(file, { ...segment })?.extents ?? []);
   } finally {
     file.closeSync();
   }

@@ -29,8 +29,8 @@ export interface DamagedRun {
   readonly sequence: number;
   readonly epoch: number;
   readonly firstIndex: LogIndex;
-  /** Header checksum of the entry before `firstIndex`. */
-  readonly previousChecksum: number;
+  /** Header checksum of the entry before `firstIndex`; null where it is not known. */
+  readonly previousChecksum: number | null;
   /** Where entries of the segment have to be. */
   readonly points: ReadonlyMap<LogIndex, number>;
   /** The first bytes that do not verify, the entry they belong to, and what is wrong. */
@@ -77,8 +77,8 @@ export class SegmentSurvey {
   #position = SEGMENT_HEADER_BYTES;
   #sequence = 0;
   #epoch: number;
-  /** Header checksums of the entry before `#first` and of all from there on. */
-  #checksums: number[];
+  /** Header checksums of the entry before `#first`, if it is known, and of all from there on. */
+  #checksums: (number | null)[];
   #first: LogIndex;
 
   /** @throws DiskError */
@@ -207,10 +207,6 @@ export class SegmentSurvey {
   #take(header: BlockHeader, block: Uint8Array): Block {
     const { firstIndex } = header;
     const previous = this.#checksumAt((firstIndex - 1) as LogIndex);
-    if (previous === null) {
-      const what = `the block at byte ${this.#position} goes on from index ${firstIndex - 1}, of which nothing is known`;
-      return { kind: 'bad', header, from: this.#position, index: firstIndex, what };
-    }
     const checksums: number[] = [];
     const fault = verifyEntries(block, firstIndex, previous, checksums);
     if (fault !== null) {
@@ -225,7 +221,7 @@ export class SegmentSurvey {
     return { kind: 'passed' };
   }
 
-  #accept(header: BlockHeader, previous: number, checksums: readonly number[]): void {
+  #accept(header: BlockHeader, previous: number | null, checksums: readonly number[]): void {
     const { firstIndex } = header;
     if (firstIndex < this.#first) {
       this.#first = firstIndex;
@@ -256,10 +252,6 @@ export class SegmentSurvey {
       }
       const firstIndex = bad.header?.firstIndex ?? this.#firstIndexBehindHeader();
       const previousChecksum = this.#checksumAt((firstIndex - 1) as LogIndex);
-      if (previousChecksum === null) {
-        done(null, { kind: 'obscure', what: bad.what });
-        return;
-      }
       if (bad.header !== null && this.#isTakenBack(bad.header, bad.index)) {
         this.#passOver(bad.header, previousChecksum);
         this.#step(done);
@@ -303,16 +295,21 @@ export class SegmentSurvey {
   }
 
   /** What follows can go on from an entry before the damaged one at most: that one counts, and nobody asks for its checksum. */
-  #passOver(header: BlockHeader, previousChecksum: number): void {
+  #passOver(header: BlockHeader, previousChecksum: number | null): void {
     const checksums: number[] = [];
     const block = this.#bytesAt(this.#position, BLOCK_HEADER_BYTES + header.length);
     if (block !== null) verifyEntries(block, header.firstIndex, previousChecksum, checksums);
     this.#accept(header, previousChecksum, [...checksums, 0]);
   }
 
-  /** Of the block whose header is damaged: its first entry, if that verifies, says whether it took something back. */
+  /**
+   * Of the block whose header is damaged: somebody has noted it, or its first entry, if that verifies, says whether the block
+   * took something back.
+   */
   #firstIndexBehindHeader(): LogIndex {
     const next = (this.#lastIndex + 1) as LogIndex;
+    const noted = this.#outline.starts.get(this.#position);
+    if (noted !== undefined && noted <= next) return noted;
     const bytes = this.#bytesAt(this.#position + BLOCK_HEADER_BYTES, ENTRY_HEADER_BYTES);
     if (bytes === null) return next;
     const rest = this.#window.subarray(this.#position + BLOCK_HEADER_BYTES - this.#windowAt);
@@ -406,11 +403,11 @@ function findBlocks(
 function verifyEntries(
   block: Uint8Array,
   firstIndex: LogIndex,
-  previousChecksum: number,
+  previousChecksum: number | null,
   checksums: number[],
 ): { readonly offset: number; readonly what: string } | null {
   const view = viewOf(block);
-  let checksum = previousChecksum;
+  let checksum: number | null = previousChecksum;
   let offset = BLOCK_HEADER_BYTES;
   while (offset < block.length) {
     try {
@@ -418,7 +415,7 @@ function verifyEntries(
       const index = firstIndex + checksums.length;
       if (entry.index !== index) return { offset, what: `the entry has index ${entry.index}, not ${index}` };
       checksum = entry.checksum;
-      checksums.push(checksum);
+      checksums.push(entry.checksum);
       offset += entry.bytes.length;
     } catch (error) {
       if (!(error instanceof EntryFormatError)) throw error;
