@@ -24,9 +24,10 @@ export class RecordRot {
   readonly #keeper: string;
   /** Up to here every node has had the log durable, and known it to be committed. */
   #heldByAll = 0;
-  /** The same as it was some time ago: only then the watermarks know of it too. */
+  /** The same as it was some time ago: by now the watermarks know of it too. */
   #heldForLong = 0;
-  #nextNoteMs = 0;
+  /** What is to become that, and since when it has been so. */
+  #waiting = { held: 0, sinceMs: 0 };
 
   constructor(cluster: SimulatedCluster, seed: number) {
     this.#cluster = cluster;
@@ -41,11 +42,10 @@ export class RecordRot {
       held = Math.min(held, core?.durableIndex ?? 0, core?.commitIndex ?? 0);
     }
     const nowMs = this.#cluster.clock.monotonicMs();
-    if (nowMs >= this.#nextNoteMs) {
-      this.#heldForLong = this.#heldByAll;
-      this.#nextNoteMs = nowMs + WATERMARK_LAG_MS;
-    }
     this.#heldByAll = Math.max(this.#heldByAll, held);
+    if (nowMs - this.#waiting.sinceMs < WATERMARK_LAG_MS) return;
+    this.#heldForLong = this.#waiting.held;
+    this.#waiting = { held: this.#heldByAll, sinceMs: nowMs };
   }
 
   /** @returns what was done, or null where there is nothing that may be damaged. */

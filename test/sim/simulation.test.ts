@@ -1,15 +1,18 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { simulate } from '../../src/sim/simulation.ts';
+import { drawWorld, WORLD_NAMES } from '../../src/sim/worlds.ts';
 
 const SEEDS = 70;
 const SLICE = 10;
 const SEEDS_TWICE = 5;
+const ROT_SEEDS = 10;
 
 describe('simulated clusters', () => {
   const slices = Array.from({ length: SEEDS / SLICE }, (_, at) => at * SLICE + 1);
   let acknowledged = 0;
   let faults = 0;
+  let rotten = 0;
 
   // In slices, so that a busy machine is not taken for a slow simulator.
   test.each(slices)(`keep their promises over ${SLICE} seeds from %i on`, (from) => {
@@ -30,10 +33,24 @@ describe('simulated clusters', () => {
     const kept = fs
       .readFileSync(new URL('seeds.txt', import.meta.url), 'utf8')
       .split('\n')
-      .filter((line) => /^\d/.test(line))
-      .map((line) => Number(line.split(' ')[0]));
+      .map((line) => /^(\d+)(?: (\w+):)? /.exec(line))
+      .filter((found) => found !== null);
     expect(kept.length).toBeGreaterThan(0);
-    for (const seed of kept) expect(simulate(seed).failures, `npm run sim -- --seed ${seed}`).toEqual([]);
+    for (const [, seed = '', world] of kept) {
+      const name = WORLD_NAMES.find((each) => each === world) ?? null;
+      const result = simulate(name === null ? Number(seed) : drawWorld(name, Number(seed)));
+      const again = `npm run sim -- --seed ${seed}${name === null ? '' : ` --world ${name}`}`;
+      expect(result.failures, again).toEqual([]);
+    }
+  });
+
+  test('get back what rots in their logs', () => {
+    for (let seed = 1; seed <= ROT_SEEDS; seed += 1) {
+      const result = simulate(drawWorld('rot', seed));
+      expect(result.failures, `npm run sim -- --seed ${seed} --world rot`).toEqual([]);
+      rotten += result.faults['record-rot'];
+    }
+    expect(rotten).toBeGreaterThan(ROT_SEEDS * 5);
   });
 
   test('do the same again with the same seed, and something else with another', () => {
