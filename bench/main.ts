@@ -31,24 +31,23 @@ import { SCENARIOS } from './scenarios/index.ts';
  *
  * Three nodes and the client on this machine, over loopback; a majority syncs before each acknowledgement.
  */
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    scenario: { type: 'string' },
-    duration: { type: 'string', default: '5' },
-    repeat: { type: 'string', default: '3' },
-    rounds: { type: 'string', default: '20' },
-    size: { type: 'string', default: '256' },
-    data: { type: 'string', default: os.tmpdir() },
-    peers: { type: 'boolean', default: false },
-    scale: { type: 'boolean', default: false },
-    'log-mb': { type: 'string', default: '10000' },
-    plots: { type: 'string' },
-    against: { type: 'string' },
-    profile: { type: 'string' },
-    output: { type: 'string', short: 'o', default: 'table' },
-  },
-});
+const OPTIONS = {
+  scenario: { type: 'string' },
+  duration: { type: 'string', default: '5' },
+  repeat: { type: 'string', default: '3' },
+  rounds: { type: 'string', default: '20' },
+  size: { type: 'string', default: '256' },
+  data: { type: 'string', default: os.tmpdir() },
+  peers: { type: 'boolean', default: false },
+  scale: { type: 'boolean', default: false },
+  'log-mb': { type: 'string', default: '10000' },
+  plots: { type: 'string' },
+  against: { type: 'string' },
+  profile: { type: 'string' },
+  output: { type: 'string', short: 'o', default: 'table' },
+} as const;
+
+const { values, positionals } = parsed();
 
 /** Of such records a batch still has sixty. */
 const SIZE_MAX = 16_384;
@@ -70,6 +69,14 @@ if (values.profile !== undefined) await profile(values.profile.split(','));
 else if (values.scale) await scale(positionals.flatMap((text) => text.split(',')));
 else if (values.against === undefined) await bench();
 else against(values.against);
+
+function parsed(): ReturnType<typeof parseArgs<{ allowPositionals: true; options: typeof OPTIONS }>> {
+  try {
+    return parseArgs({ allowPositionals: true, options: OPTIONS });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
 
 function chosen(names: readonly string[] | null): {
   scenarios: readonly Scenario[];
