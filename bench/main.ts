@@ -62,7 +62,7 @@ const [durationMs, repeats, rounds] = [
   whole('repeat', values.repeat),
   whole('rounds', values.rounds),
 ];
-const sizes = values.size.split(',').map((text) => whole('size', text, SIZE_MAX));
+const sizes = values.size.split(',').map((text) => whole('size', text, { max: SIZE_MAX }));
 const { scenarios, failovers } = chosen(values.scenario?.split(',') ?? null);
 
 if (values.profile !== undefined) await profile(values.profile.split(','));
@@ -139,7 +139,11 @@ async function scale(names: readonly string[]): Promise<void> {
   if (unknown.length > 0)
     refuse(`unknown ${unknown.join(', ')}: choose of ${SCALE_PARTS.map(({ name }) => name).join(', ')}`);
   const parts = SCALE_PARTS.filter(({ name }) => names.length === 0 || names.includes(name));
-  const options = { parent: values.data, logBytesMax: whole('log-mb', values['log-mb']) * 1e6, progress };
+  const options = {
+    parent: values.data,
+    logBytesMax: whole('log-mb', values['log-mb'], { min: 10 }) * 1e6,
+    progress,
+  };
   const lack = lackOfRoom(parts, options);
   if (lack !== null) refuse(lack);
   const figures = await runScale(parts, options);
@@ -153,7 +157,7 @@ async function scale(names: readonly string[]): Promise<void> {
 }
 
 async function profile(texts: readonly string[]): Promise<void> {
-  const inFlight = texts.map((text) => whole('profile', text, IN_FLIGHT_MAX));
+  const inFlight = texts.map((text) => whole('profile', text, { max: IN_FLIGHT_MAX }));
   const options = { inFlight, durationMs, recordBytes: sizes[0] ?? 256, parent: values.data };
   const profiles = await runProfiles(options, progress);
   progress('');
@@ -176,10 +180,10 @@ function positive(name: string, text: string): number {
   return refuse(`--${name} ${text} is not a positive number`);
 }
 
-function whole(name: string, text: string, max = 1_000_000): number {
+function whole(name: string, text: string, { min = 1, max = 1_000_000 } = {}): number {
   const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  return refuse(`--${name} ${text} is not a whole number from 1 to ${max}`);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  return refuse(`--${name} ${text} is not a whole number from ${min} to ${max}`);
 }
 
 function refuse(why: string): never {

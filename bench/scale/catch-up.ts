@@ -7,7 +7,7 @@ import { fill } from './fill.ts';
 import { diskLimit, loopbackLimit } from './limits.ts';
 import type { ScalePart } from './part.ts';
 
-/** How far behind the follower is, at most 30 % of the longest log. */
+/** How far behind the follower is: these, but for the first no more than 30 % of the longest log. */
 const BEHIND_BYTES = [100e6, 300e6, 1e9, 3e9];
 const POLL_MS = 5;
 const CAUGHT_UP_WITHIN_MS = 300_000;
@@ -17,7 +17,7 @@ export const CATCH_UP: ScalePart = {
   name: 'catch-up',
   diskBytes: ({ logBytesMax }) => 4.5 * Math.min(logBytesMax, 4.5e9) + 3e9,
   run: async ({ parent, logBytesMax, progress }) => {
-    const sizes = BEHIND_BYTES.filter((bytes) => bytes <= logBytesMax * 0.3);
+    const sizes = BEHIND_BYTES.filter((bytes, at) => at === 0 || bytes <= logBytesMax * 0.3);
     const cluster = await BenchCluster.start(3, parent, ['--retention-disk', 'none']);
     const [rates, seconds]: [Point[], Point[]] = [[], []];
     const [disk, loopback]: [number[], number[]] = [[], []];
