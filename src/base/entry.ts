@@ -292,6 +292,17 @@ export function entryBodyChecksum(entry: Entry): number {
   return u32At(entry.bytes, OFFSET.bodyChecksum);
 }
 
+/** Bytes that are taken for an entry whatever they are: nothing but a wrong behaviour wants that. */
+export function entryUnverified(bytes: Uint8Array, index: LogIndex): Entry {
+  return {
+    index,
+    term: u32At(bytes, OFFSET.term) as Term,
+    kind: (bytes[OFFSET.kind] ?? 0) as EntryKind,
+    checksum: u32At(bytes, OFFSET.headerChecksum),
+    bytes,
+  };
+}
+
 /** The header checksum as it stands in bytes that may be damaged. @returns null where they end before it. */
 export function entryHeaderChecksum(bytes: Uint8Array, offset: number): number | null {
   return offset + ENTRY_HEADER_BYTES > bytes.length ? null : u32At(bytes, offset + OFFSET.headerChecksum);

@@ -137,6 +137,21 @@ export const MUTATION_NAMES = [
    */
   'leavesTornTail',
   /**
+   * What does not verify at the end of the log is cut like a torn write, whatever was durable there. Breaks docs/wal-format.md, "Opening".
+   * Most logs do so: "Protocol-Aware Recovery" (FAST 2018) counts ZooKeeper and LogCabin among them.
+   */
+  'cutsRotAsTorn',
+  /**
+   * What is read from disk is handed on unless its length is impossible. Breaks the rule that what does not verify is served to
+   * nobody. Had by DLedger, whose reads compare no checksum.
+   */
+  'readsUnverified',
+  /**
+   * What another node has at an index is put in the place of what does not verify, if it fits. Breaks docs/wal-format.md,
+   * "Mending": it may be of another log. Nobody that we know of.
+   */
+  'mendsUnproven',
+  /**
    * A sync that failed is taken for done when it is tried again. The kernel called the pages clean, and they are lost.
    * Had by PostgreSQL until 2018 ("fsyncgate"), and many others.
    */

@@ -58,6 +58,12 @@ export const EXHIBITS: Readonly<Partial<Record<Mutation, Exhibit>>> = {
   skipsDirectorySync: { world: 'power', seed: 2, rules: ['node-ended'] },
   watermarkAheadOfSync: { world: 'power', seed: 1, rules: ['node-ended'] },
   leavesTornTail: { world: 'power', seed: 11, rules: ['node-ended'] },
+  cutsRotAsTorn: {
+    world: 'rot',
+    seed: 8,
+    rules: ['node-ended', 'invariant', 'acknowledged-lost', 'logs-differ'],
+  },
+  readsUnverified: { world: 'rot', seed: 1, rules: ['unreadable', 'replicas-differ', 'logs-differ'] },
   retriesFailedSyncs: { world: 'power', seed: 2, rules: ['node-ended', 'unreadable'] },
   installsUnsyncedSnapshots: { world: 'trimmed', seed: 5, rules: ['node-ended'] },
   countsWhatFoundNoRoom: { world: 'full', seed: 14, rules: ['invariant'] },

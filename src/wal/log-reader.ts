@@ -1,5 +1,12 @@
 import { assert } from '../base/assert.ts';
-import { EntryFormatError, ENTRY_HEADER_BYTES, parseEntryAt, type Entry } from '../base/entry.ts';
+import {
+  EntryFormatError,
+  ENTRY_HEADER_BYTES,
+  entryUnverified,
+  parseEntryAt,
+  type Entry,
+} from '../base/entry.ts';
+import { NO_MUTATIONS, type Mutations } from '../base/mutations.ts';
 import type { LogIndex } from '../base/units.ts';
 import { entryFault, WalReadError, WalRotError } from './errors.ts';
 import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, POINT_SPACING_BYTES } from './format.ts';
@@ -28,10 +35,12 @@ export interface ReadResult {
 export class LogReader {
   readonly #map: LogMap;
   readonly #files: SegmentFiles;
+  readonly #mutations: Mutations;
 
-  constructor(map: LogMap, files: SegmentFiles) {
+  constructor(map: LogMap, files: SegmentFiles, mutations: Mutations = NO_MUTATIONS) {
     this.#map = map;
     this.#files = files;
+    this.#mutations = mutations;
   }
 
   /**
@@ -46,7 +55,7 @@ export class LogReader {
       done(this.#rangeError(request.first), nothing);
       return;
     }
-    const cursor = new Cursor(request, place);
+    const cursor = new Cursor(request, place, this.#mutations);
     const next = (): void => {
       const buffer = new Uint8Array(cursor.wantedBytes);
       this.#files.file(place.segment).read(buffer, cursor.position, (error, bytes) => {
@@ -82,7 +91,7 @@ export class LogReader {
   readSync(request: ReadRequest): ReadResult {
     const place = this.#placeOf(request.first);
     if (place === null) throw this.#rangeError(request.first);
-    const cursor = new Cursor(request, place);
+    const cursor = new Cursor(request, place, this.#mutations);
     for (;;) {
       const buffer = new Uint8Array(cursor.wantedBytes);
       const bytes = this.#files.file(place.segment).readSync(buffer, cursor.position);
@@ -161,6 +170,7 @@ export class LogReader {
 
 /** The state of one read between two pieces of the file. */
 class Cursor {
+  readonly #mutations: Mutations;
   readonly #request: ReadRequest;
   readonly #place: Place;
   readonly #entries: Entry[] = [];
@@ -174,7 +184,8 @@ class Cursor {
   /** Where the segment's blocks ended when the read began: it may grow meanwhile, what was asked for is before that. */
   readonly #end: number;
 
-  constructor(request: ReadRequest, place: Place) {
+  constructor(request: ReadRequest, place: Place, mutations: Mutations) {
+    this.#mutations = mutations;
     this.#request = request;
     this.#place = place;
     this.#end = place.segment.end;
@@ -258,7 +269,10 @@ class Cursor {
       entry = parseEntryAt(bytes, view, offset, this.#previousChecksum);
     } catch (error) {
       if (!(error instanceof EntryFormatError)) throw error;
-      throw this.#rotAt(offset, entryFault(error));
+      const length = view.getUint32(offset, true);
+      if (!this.#mutations.readsUnverified || length < ENTRY_HEADER_BYTES || offset + length > bytes.length)
+        throw this.#rotAt(offset, entryFault(error));
+      return entryUnverified(bytes.subarray(offset, offset + length), this.#index);
     }
     if (entry.index !== this.#index) throw this.#rotAt(offset, `the entry has index ${entry.index}`);
     return entry;

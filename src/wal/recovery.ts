@@ -19,7 +19,7 @@ import { LogReader } from './log-reader.ts';
 import { SegmentFiles, openSegment } from './segment-files.ts';
 import { SegmentScanner, type ScannedBlock, type ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
-import { judgeTail } from './tail.ts';
+import { judgeTail, type TailVerdict } from './tail.ts';
 import { WatermarkFile, type FoundWatermark, type Watermark } from './watermark.ts';
 
 const COPY_BYTES = 1024 * 1024;
@@ -64,8 +64,10 @@ export function recoverLog(
     const { map, lostFooters } = loadSealed(segments, files, watermark);
     const active = segments.at(-1);
     assert(active !== undefined, 'a log without a segment was accepted');
-    const stop = scanActive(active, files, map, watermark);
-    const verdict = judgeTail(files.file(active), active, map, stop, watermark);
+    const stop = scanActive(active, files, map, mutations.cutsRotAsTorn ? null : watermark);
+    const judged = judgeTail(files.file(active), active, map, stop, watermark);
+    const isCut = judged.kind === 'rot' && mutations.cutsRotAsTorn;
+    const verdict: TailVerdict = isCut ? { kind: 'torn', bytes: active.bytes - active.end } : judged;
     if (verdict.kind === 'rot') throw rotAt(active, stop, verdict.what);
 
     // From here on the directory is written to.
@@ -219,11 +221,17 @@ export function addBlock(map: LogMap, reader: LogReader, segment: Segment, block
   return truncates;
 }
 
-function scanActive(active: Segment, files: SegmentFiles, map: LogMap, watermark: Watermark): ScanStop {
-  const isMarked = watermark.segment === active.header.sequence;
-  let isProven = !isMarked;
+/** @param watermark null: whatever it says. */
+function scanActive(
+  active: Segment,
+  files: SegmentFiles,
+  map: LogMap,
+  watermark: Watermark | null,
+): ScanStop {
+  if (watermark?.segment !== active.header.sequence) return scan(active, files, map, () => undefined);
+  let isProven = false;
   const stop = scan(active, files, map, (position) => {
-    if (!isMarked || position !== watermark.position) return;
+    if (position !== watermark.position) return;
     isProven = true;
     checkWatermark(watermark, active, map);
   });

@@ -114,7 +114,7 @@ export class Wal {
     this.#watermarkFile = log.watermarkFile;
     this.#map = log.map;
     this.#files = log.files;
-    this.#reader = new LogReader(log.map, log.files);
+    this.#reader = new LogReader(log.map, log.files, this.#mutations);
     this.#gathering = new Gathering(log.map.lastIndex);
     this.#durableIndex = log.map.lastIndex;
     this.#commitHint = log.watermark.commitHint;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseEntries, type Entry } from '../../src/base/entry.ts';
+import { mutationsOf, NO_MUTATIONS } from '../../src/base/mutations.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/wal/format.ts';
 import { readIdentity } from '../../src/wal/identity.ts';
@@ -41,9 +42,14 @@ class Twin implements EntrySource {
   }
 }
 
-function mendSegment(bench: Bench, outline: SegmentOutline, source: EntrySource): MendingReport {
+function mendSegment(
+  bench: Bench,
+  outline: SegmentOutline,
+  source: EntrySource,
+  mutations = NO_MUTATIONS,
+): MendingReport {
   let ended: MendingReport | null = null;
-  new SegmentMender(bench.disk, outline, source).run((error, report) => {
+  new SegmentMender(bench.disk, outline, source, mutations).run((error, report) => {
     expect(error).toBeNull();
     ended = report;
   });
@@ -179,19 +185,27 @@ describe('mending a segment of an open log', () => {
     expect(Buffer.compare(bench.disk.visible(path), damaged)).toBe(0);
   });
 
-  test('writes nothing of another log', () => {
-    const { bench } = filled();
+  test.each([
+    ['writes nothing of another log', NO_MUTATIONS, false],
+    ['writes what is of another log, where nobody asks for proof', mutationsOf(['mendsUnproven']), true],
+  ])('%s', (_what, mutations, isWritten) => {
+    const bench = new Bench();
     const other = new Bench();
-    other.open();
-    for (let count = 0; count < 60; count += 1) other.write(4, { bodyBytes: 100, term: 3 });
+    for (const [each, mark] of [
+      [bench, 0],
+      [other, 100],
+    ] as const) {
+      each.open();
+      for (let count = 0; count < 60; count += 1) each.write(4, { bodyBytes: 500, mark });
+    }
     const path = bench.segmentPath(1);
-    // The first entry: nothing before it tells the two logs apart.
-    bench.flip(path, SEGMENT_HEADER_BYTES + BLOCK_HEADER_BYTES + 70);
+    // All of the first entries: nothing before them tells the two logs apart, and their lengths are the same.
+    bench.put(path, SEGMENT_HEADER_BYTES + BLOCK_HEADER_BYTES, new Uint8Array(2200));
     const damaged = bench.disk.visible(path);
-    const { mended, left } = mendSegment(bench, outlineOpen(bench, 1), new Twin(other.entries()));
-    expect(mended).toEqual([]);
-    expect(left).not.toBeNull();
-    expect(Buffer.compare(bench.disk.visible(path), damaged)).toBe(0);
+    const report = mendSegment(bench, outlineOpen(bench, 1), new Twin(other.entries()), mutations);
+    expect(report.mended.length > 0).toBe(isWritten);
+    expect(Buffer.compare(bench.disk.visible(path), damaged) !== 0).toBe(isWritten);
+    expect(report.left === null).toBe(isWritten);
   });
 
   test('a crash at any step leaves what can be mended again', () => {

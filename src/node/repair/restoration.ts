@@ -127,7 +127,7 @@ export class Restoration {
         this.#give(this.#refusal);
         return;
       }
-      this.#mender = new SegmentMender(disk, outline, this.#source);
+      this.#mender = new SegmentMender(disk, outline, this.#source, this.#options.mutations);
     } catch (error) {
       if (error instanceof WalRotError) this.#give(this.#refusal);
       else if (error instanceof DiskError) this.#give(diskFailure(error));

@@ -1,5 +1,6 @@
 import { entryHeaderFollows } from '../../base/entry.ts';
 import { mark } from '../../base/marks.ts';
+import type { Mutations } from '../../base/mutations.ts';
 import type { Clock } from '../../base/ports/clock.ts';
 import type { Disk, DiskError } from '../../base/ports/disk.ts';
 import type { Network } from '../../base/ports/network.ts';
@@ -21,6 +22,7 @@ export interface RotRepairParts {
   readonly wal: Wal;
   readonly disk: Disk;
   readonly clock: Clock;
+  readonly mutations: Mutations;
   readonly network: Network;
   /** How this node greets those it asks. */
   readonly hello: () => Hello;
@@ -135,7 +137,7 @@ export class RotRepair {
   }
 
   #mend(file: string, wound: Wound, beganMs: number): void {
-    const { wal, disk, clock, enter } = this.#parts;
+    const { wal, disk, clock, mutations, enter } = this.#parts;
     const outline = wal.outline(file);
     if (outline === null) {
       // Trimmed meanwhile.
@@ -143,7 +145,7 @@ export class RotRepair {
       return;
     }
     const source: EntrySource = { fetch: (...request) => this.#fetch(...request) };
-    const mender = new SegmentMender(disk, outline, source);
+    const mender = new SegmentMender(disk, outline, source, mutations);
     this.#mender = mender;
     mender.run((error, report) => {
       enter();

@@ -1,4 +1,5 @@
 import { ENTRY_HEADER_BYTES, entryHeaderChecksum, entryHeaderFollows, type Entry } from '../../base/entry.ts';
+import type { Mutations } from '../../base/mutations.ts';
 import { BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES } from '../format.ts';
 import { decodeBlockHeader, encodeBlockHeader } from '../segment-format.ts';
 import type { DamagedRun, RunEnd } from './survey.ts';
@@ -32,6 +33,7 @@ export function layOut(
   end: RunEnd,
   entries: readonly Entry[],
   region: Uint8Array,
+  mutations: Mutations,
 ): Piece[] | string {
   const pieces =
     run.header === null ? blocksAnew(run, end, entries, region) : blockAndMore(run, end, entries, region);
@@ -39,7 +41,7 @@ export function layOut(
   const last = entries.at(-1);
   const lastPosition = pieces.at(-1)?.position;
   if (last === undefined || lastPosition === undefined) return 'there is nothing to put there';
-  if (!isProven(run, end, last, region, lastPosition - run.position))
+  if (!mutations.mendsUnproven && !isProven(run, end, last, region, lastPosition - run.position))
     return `entry ${last.index} is not the one that this log had: nothing that is left of it agrees`;
   return pieces.filter(({ position, bytes }) => !isThere(region, position - run.position, bytes));
 }

@@ -1,5 +1,6 @@
 import type { Disk, DiskError } from '../../base/ports/disk.ts';
 import type { Entry } from '../../base/entry.ts';
+import type { Mutations } from '../../base/mutations.ts';
 import { attempt } from '../errors.ts';
 import { layOut, regionBytes, type Piece } from './layout.ts';
 import type { DamagedRun, RunEnd } from './survey.ts';
@@ -22,6 +23,7 @@ export function mend(
   run: DamagedRun,
   end: RunEnd,
   entries: readonly Entry[],
+  mutations: Mutations,
   done: (error: DiskError | null, mending: Mending) => void,
 ): void {
   const nothing: Mending = { kind: 'unfit', why: '' };
@@ -36,7 +38,7 @@ export function mend(
           done(error, nothing);
           return;
         }
-        const pieces = layOut(run, end, entries, region.subarray(0, bytes));
+        const pieces = layOut(run, end, entries, region.subarray(0, bytes), mutations);
         if (typeof pieces === 'string') done(null, { kind: 'unfit', why: pieces });
         else write(disk, run.segment.path, pieces, done);
       });

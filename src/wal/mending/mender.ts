@@ -1,5 +1,6 @@
 import type { Entry } from '../../base/entry.ts';
 import { mark } from '../../base/marks.ts';
+import { NO_MUTATIONS, type Mutations } from '../../base/mutations.ts';
 import { DiskError, type Disk } from '../../base/ports/disk.ts';
 import type { LogIndex } from '../../base/units.ts';
 import { mend } from './mend.ts';
@@ -42,11 +43,13 @@ export class SegmentMender {
   readonly #disk: Disk;
   readonly #outline: SegmentOutline;
   readonly #source: EntrySource;
+  readonly #mutations: Mutations;
   readonly #mended: (Damage & { readonly bytes: number })[] = [];
   #survey: SegmentSurvey | null = null;
   #isClosed = false;
 
-  constructor(disk: Disk, outline: SegmentOutline, source: EntrySource) {
+  constructor(disk: Disk, outline: SegmentOutline, source: EntrySource, mutations: Mutations = NO_MUTATIONS) {
+    this.#mutations = mutations;
     this.#disk = disk;
     this.#outline = outline;
     this.#source = source;
@@ -118,7 +121,7 @@ export class SegmentMender {
         done(null, before === '' ? entries : before);
         return;
       }
-      mend(this.#disk, run, end, entries, (error, mending) => {
+      mend(this.#disk, run, end, entries, this.#mutations, (error, mending) => {
         if (this.#isClosed) return;
         if (error === null && mending.kind === 'unfit') {
           this.#mend(run, at + 1, done, mending.why);
