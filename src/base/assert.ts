@@ -15,6 +15,14 @@ export function assert(condition: boolean, message: string | (() => string)): as
   if (!condition) throw new InvariantViolation(typeof message === 'string' ? message : message());
 }
 
+/**
+ * The branch of an assertion that does not hold, for what is done with every record. There a function that would make the
+ * message is itself a cost: it is made anew each time, with all that it refers to.
+ */
+export function violated(message: string): never {
+  throw new InvariantViolation(message);
+}
+
 /** For the branch that exhaustive code cannot reach; also fails to compile when a case was forgotten. */
 export function unreachable(value: never): never {
   throw new InvariantViolation(`unreachable: ${JSON.stringify(value)}`);

@@ -1,4 +1,4 @@
-import { assert } from './assert.ts';
+import { violated } from './assert.ts';
 import { crc32Between } from './crc32.ts';
 import { u32At, uint53At } from './little-endian.ts';
 import { readUint53, writeUint53 } from './uint53.ts';
@@ -126,10 +126,8 @@ export function sealEntries(drafts: readonly EntryDraft[], place: EntryPlace): E
   let checksum = place.previousChecksum;
   for (const draft of drafts) {
     const length = ENTRY_HEADER_BYTES + draft.body.length;
-    assert(
-      draft.body.length <= ENTRY_BODY_BYTES_MAX,
-      () => `body of ${draft.body.length} bytes over the limit`,
-    );
+    if (draft.body.length > ENTRY_BODY_BYTES_MAX)
+      violated(`body of ${draft.body.length} bytes over the limit`);
     view.setUint32(offset + OFFSET.length, length, true);
     view.setUint32(offset + OFFSET.group, place.group, true);
     writeUint53(view, offset + OFFSET.index, index);

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { violated } from '../base/assert.ts';
 import type { ProducerStamp } from '../base/batch.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { LogIndex, Term } from '../base/units.ts';
@@ -206,7 +206,7 @@ export class ProducerSessions {
   /** For a batch that was judged acceptable just now. */
   accept(stamp: ProducerStamp, queue: number, at: StoredAt, time: number): void {
     const session = this.#sessions.get(stamp.producerId);
-    assert(session !== undefined, () => `batch of the unknown producer ${stamp.producerId} accepted`);
+    if (session === undefined) violated(`batch of the unknown producer ${stamp.producerId} accepted`);
     this.#views.preserve(session);
     const before = session.weight;
     session.accept(stamp.sequence, queue, at, time);

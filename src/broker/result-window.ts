@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { violated } from '../base/assert.ts';
 import { readUint53, writeUint53 } from '../base/uint53.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 
@@ -58,7 +58,7 @@ export class ResultWindow {
   }
 
   accept(sequence: number, { index, term, baseOffset }: StoredAt): void {
-    assert(sequence === this.#lastSequence + 1, () => `sequence ${sequence} after ${this.#lastSequence}`);
+    if (sequence !== this.#lastSequence + 1) violated(`sequence ${sequence} after ${this.#lastSequence}`);
     if (this.#kept === this.#indexes.length && this.#indexes.length < this.#limit) this.#grow();
     const slot = sequence % this.#indexes.length;
     this.#indexes[slot] = index;

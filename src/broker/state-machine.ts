@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { violated } from '../base/assert.ts';
 import { BATCH_VERSION, batchStamp } from '../base/batch.ts';
 import type { ProducerStamp } from '../base/batch.ts';
 import {
@@ -93,10 +93,8 @@ export class StateMachine {
 
   /** @throws UnknownEntryKind, with nothing changed. */
   apply(entry: Entry): ApplyResult {
-    assert(
-      entry.index === this.#appliedIndex + 1,
-      () => `applied ${entry.index} after ${this.#appliedIndex}`,
-    );
+    if (entry.index !== this.#appliedIndex + 1)
+      violated(`applied ${entry.index} after ${this.#appliedIndex}`);
     const result = this.#decide(entry);
     this.#appliedIndex = entry.index;
     this.#digest = mix(this.#digest, entry.checksum, this.#fingerprint(result));

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { assert, violated } from '../base/assert.ts';
 import {
   BATCH_HEADER_BYTES,
   BATCH_VERSION,
@@ -261,20 +261,18 @@ export class AppendPath {
       () => `proposed at ${result.firstIndex}, expected ${firstIndex}`,
     );
     this.#accepted += proposed.length;
-    for (const [at, request] of proposed.entries()) {
+    let index = firstIndex;
+    for (const request of proposed) {
       const bytes = ENTRY_HEADER_BYTES + request.draft.body.length;
       if (this.#mutations.acknowledgesOnPropose && request.waiter !== null) {
         const guess = request.draft.queue === RAW_LOG_QUEUE ? null : 0;
-        request.waiter.appended(request.requestId, (firstIndex + at) as LogIndex, result.term, guess);
+        request.waiter.appended(request.requestId, index as LogIndex, result.term, guess);
+        index += 1;
         continue;
       }
       this.#pendingBytes += bytes;
-      this.#pending.push({
-        index: (firstIndex + at) as LogIndex,
-        term: result.term,
-        bytes,
-        asking: request,
-      });
+      this.#pending.push({ index: index as LogIndex, term: result.term, bytes, asking: request });
+      index += 1;
     }
   }
 
@@ -282,11 +280,10 @@ export class AppendPath {
   onApplied(entry: Entry, result: ApplyResult): void {
     const pending = this.#pending[this.#pendingHead];
     if (pending === undefined || pending.index > entry.index) return;
-    assert(
-      pending.index === entry.index && pending.term === entry.term,
-      () =>
+    if (pending.index !== entry.index || pending.term !== entry.term)
+      violated(
         `applied ${entry.index} of term ${entry.term}, waiting for ${pending.index} of term ${pending.term}`,
-    );
+      );
     this.#pendingHead += 1;
     this.#pendingBytes -= pending.bytes;
     if (this.#pendingHead > 4096 && this.#pendingHead * 2 > this.#pending.length) {

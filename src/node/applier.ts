@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { assert, violated } from '../base/assert.ts';
 import type { Entry } from '../base/entry.ts';
 import { mark } from '../base/marks.ts';
 import type { Mutations } from '../base/mutations.ts';
@@ -112,13 +112,12 @@ export class Applier {
   }
 
   #apply(entries: readonly Entry[]): void {
+    const goalIndex = this.#goalIndex;
     try {
       for (const entry of entries) {
-        assert(
-          entry.index === this.#machine.appliedIndex + 1 && entry.index <= this.#goalIndex,
-          () =>
-            `apply ${entry.index} after ${this.#machine.appliedIndex}, committed ${this.#core.commitIndex}`,
-        );
+        const { appliedIndex } = this.#machine;
+        if (entry.index !== appliedIndex + 1 || entry.index > goalIndex)
+          violated(`apply ${entry.index} after ${appliedIndex}, committed ${this.#core.commitIndex}`);
         const result = this.#machine.apply(entry);
         this.#last = entry;
         this.#appliedBytes += entry.bytes.length;

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { violated } from '../base/assert.ts';
 import type { Entry } from '../base/entry.ts';
 import type { LogIndex } from '../base/units.ts';
 
@@ -40,10 +40,8 @@ export class EntryCache {
   }
 
   push(entry: Entry): void {
-    assert(
-      entry.index === this.#last + 1,
-      () => `cache ends at ${this.#last}, entry has index ${entry.index}`,
-    );
+    if (entry.index !== this.#last + 1)
+      violated(`cache ends at ${this.#last}, entry has index ${entry.index}`);
     if (this.#last - this.#first + 1 > this.#mask) this.#grow();
     const sum = this.#sumAt(this.#last) + entry.bytes.length;
     this.#last += 1;
@@ -80,7 +78,7 @@ export class EntryCache {
     let bytes = 0;
     for (let index = first; index <= end; index += 1) {
       const entry = this.#slots[index & this.#mask];
-      assert(entry !== undefined, () => `cache holds ${this.#first}..${this.#last} but not ${index}`);
+      if (entry === undefined) violated(`cache holds ${this.#first}..${this.#last} but not ${index}`);
       bytes += entry.bytes.length;
       if (bytes > bytesMax && entries.length > 0) break;
       entries.push(entry);

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { assert, violated } from '../base/assert.ts';
 import type { Entry } from '../base/entry.ts';
 import type { LogIndex, Term } from '../base/units.ts';
 import { EntryCache } from './entry-cache.ts';
@@ -146,10 +146,8 @@ export class RaftLog {
   append(entries: readonly Entry[]): void {
     for (const entry of entries) {
       if (entry.term !== this.lastTerm) {
-        assert(
-          entry.term > this.lastTerm,
-          () => `entry ${entry.index} has term ${entry.term}, the one before has ${this.lastTerm}`,
-        );
+        if (entry.term < this.lastTerm)
+          violated(`entry ${entry.index} has term ${entry.term}, the one before has ${this.lastTerm}`);
         this.#runs.push({ firstIndex: entry.index, term: entry.term });
       }
       this.#cache.push(entry);
