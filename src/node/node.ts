@@ -267,7 +267,10 @@ export class Node implements DledgerNode {
       network: ports.network,
       hello: () => this.#introduction.helloAsForwarder(),
       peers: () => this.#peers.addresses,
-      onRepaired: () => this.#applier.resume(),
+      onRepaired: () => {
+        this.#applier.resume();
+        this.#scrubber.lookAgain();
+      },
       onFailure: (error) => this.#fail(diskFailure(error)),
     });
     this.#feed = new LogFeed({ ...common, event });

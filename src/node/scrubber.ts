@@ -27,6 +27,8 @@ export class Scrubber {
   #nextMs = 0;
   #passBeganMs = 0;
   #isReading = false;
+  /** When this pass is over. */
+  #isToBeginAnew = false;
   #bytes = 0;
   #passes = 0;
 
@@ -39,6 +41,12 @@ export class Scrubber {
       scrubbedBytes: this.#bytes,
       scrubPasses: this.#passes,
     };
+  }
+
+  /** Something was damaged, and is not any more: such damage is seldom alone. */
+  lookAgain(): void {
+    if (this.#next === null) this.#nextMs = 0;
+    else this.#isToBeginAnew = true;
   }
 
   /** To be called with every tick. */
@@ -78,6 +86,7 @@ export class Scrubber {
   #passOver(nowMs: number): void {
     this.#passes += 1;
     this.#next = null;
-    this.#nextMs = Math.max(nowMs, this.#passBeganMs + PASS_MS_MIN);
+    this.#nextMs = this.#isToBeginAnew ? nowMs : Math.max(nowMs, this.#passBeganMs + PASS_MS_MIN);
+    this.#isToBeginAnew = false;
   }
 }

@@ -1,12 +1,12 @@
 import type { Prng } from '../base/prng.ts';
 import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES, segmentSequence } from '../wal/format.ts';
+import { readIdentity } from '../wal/identity.ts';
 import { decodeBlockHeader, segmentSeed } from '../wal/segment-format.ts';
+import { WatermarkFile, type Watermark } from '../wal/watermark.ts';
 import type { CrashableDisk } from './crashable-disk.ts';
 import type { SimulatedCluster } from './simulated-cluster.ts';
 
 const DIRECTORY = '/data/';
-/** A watermark is written within 100 ms; what it does not cover yet, and is damaged, may look like a torn write. */
-const WATERMARK_LAG_MS = 500;
 
 /** Bytes of one file that hold nothing but records which all nodes had. */
 interface Span {
@@ -24,10 +24,6 @@ export class RecordRot {
   readonly #keeper: string;
   /** Up to here every node has had the log durable, and known it to be committed. */
   #heldByAll = 0;
-  /** The same as it was some time ago: by now the watermarks know of it too. */
-  #heldForLong = 0;
-  /** What is to become that, and since when it has been so. */
-  #waiting = { held: 0, sinceMs: 0 };
 
   constructor(cluster: SimulatedCluster, seed: number) {
     this.#cluster = cluster;
@@ -41,11 +37,7 @@ export class RecordRot {
       const core = this.#cluster.core(id);
       held = Math.min(held, core?.durableIndex ?? 0, core?.commitIndex ?? 0);
     }
-    const nowMs = this.#cluster.clock.monotonicMs();
     this.#heldByAll = Math.max(this.#heldByAll, held);
-    if (nowMs - this.#waiting.sinceMs < WATERMARK_LAG_MS) return;
-    this.#heldForLong = this.#waiting.held;
-    this.#waiting = { held: this.#heldByAll, sinceMs: nowMs };
   }
 
   /** @returns what was done, or null where there is nothing that may be damaged. */
@@ -53,7 +45,7 @@ export class RecordRot {
     this.note();
     if (id === this.#keeper) return null;
     const disk = this.#cluster.disk(id);
-    const spans = spansOf(disk, this.#heldForLong);
+    const spans = spansOf(disk, this.#heldByAll);
     const span = spans[prng.below(Math.max(1, spans.length))];
     if (span === undefined) return null;
     const at = span.from + prng.below(span.to - span.from);
@@ -73,8 +65,13 @@ export class RecordRot {
   }
 }
 
-/** Where only blocks lie that all nodes have and that nothing took back. */
+/**
+ * Where only blocks lie that all nodes have, that nothing took back, and that the watermark knows of: what it does not cover yet may,
+ * once it is damaged, look like a torn write.
+ */
 function spansOf(disk: CrashableDisk, heldByAll: number): Span[] {
+  const watermark = watermarkOn(disk);
+  if (watermark === null) return [];
   const blocks: { path: string; from: number; to: number; firstIndex: number; lastIndex: number }[] = [];
   for (const path of disk.paths) {
     if (!path.startsWith(DIRECTORY) || segmentSequence(path.slice(DIRECTORY.length)) === null) continue;
@@ -94,8 +91,24 @@ function spansOf(disk: CrashableDisk, heldByAll: number): Span[] {
   for (const { path, from, to, firstIndex, lastIndex } of blocks.toReversed()) {
     // What a later block took back, nobody else has; and one without entries is only there to take something back.
     const isWhole = lastIndex < oldest && lastIndex >= firstIndex;
-    if (isWhole && lastIndex <= heldByAll) spans.push({ path, from, to });
+    if (isWhole && lastIndex <= Math.min(heldByAll, watermark.index)) spans.push({ path, from, to });
     oldest = Math.min(oldest, firstIndex);
   }
   return spans.toReversed();
+}
+
+/** What the nemesis looks at is no operation of the machine: nobody dies of it. */
+function watermarkOn(disk: CrashableDisk): Watermark | null {
+  const { onOperation } = disk;
+  disk.onOperation = null;
+  try {
+    const identity = readIdentity(disk, DIRECTORY);
+    if (identity === null || !disk.existsSync(`${DIRECTORY}watermark`)) return null;
+    const file = disk.openSync(`${DIRECTORY}watermark`, 'read');
+    const watermark = WatermarkFile.read(file, identity);
+    file.closeSync();
+    return watermark;
+  } finally {
+    disk.onOperation = onOperation;
+  }
 }
