@@ -146,7 +146,7 @@ export class Restoration {
       mark('node.rot-repaired-at-start');
       const { file, position, firstIndex, lastIndex, bytes } = damage;
       const fields = { file, position, firstIndex, lastIndex, bytes, tookMs: Math.round(tookMs) };
-      this.#event('info', 'rot-repaired', `${mendedText(damage)} in ${Math.round(tookMs)} ms`, fields);
+      this.#event('warn', 'rot-repaired', `${mendedText(damage)} in ${Math.round(tookMs)} ms`, fields);
     }
     if (mended.length > 0) {
       // Whether that was enough, opening it tells: what is left may be no more than a torn write.

@@ -166,7 +166,7 @@ export class RotRepair {
       this.#repaired += 1;
       const { position, firstIndex, lastIndex, bytes } = damage;
       const fields = { file, position, firstIndex, lastIndex, bytes, tookMs: Math.round(tookMs) };
-      event('info', 'rot-repaired', `${mendedText(damage)} in ${Math.round(tookMs)} ms`, fields);
+      event('warn', 'rot-repaired', `${mendedText(damage)} in ${Math.round(tookMs)} ms`, fields);
     }
     if (left === null) {
       if (mended.length === 0)
