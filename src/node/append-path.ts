@@ -471,7 +471,7 @@ export class AppendPath {
       case 'producer-opened':
       case 'done':
       case 'refused':
-        this.#whenSure(asking, () => asking.decided?.(null, result));
+        this.#decided(asking, result);
         return;
       case 'none':
         fail(asking, errorInfo('INTERNAL', `entry ${entry.index} holds nothing`));
@@ -481,10 +481,20 @@ export class AppendPath {
     }
   }
 
+  // What waits for the gate is made in functions of its own: whatever a function hands on to a later one is kept in memory
+  // that is taken when it begins, for every record, also where nothing waits.
+
   #acknowledge(asking: Asking, index: LogIndex, term: Term, baseOffset: number | null): void {
-    const { waiter, requestId } = asking;
-    if (!this.#gate.isClosed) waiter?.appended(requestId, index, term, baseOffset);
-    else this.#whenSure(asking, () => waiter?.appended(requestId, index, term, baseOffset));
+    if (this.#gate.isClosed) this.#acknowledgeWhenSure(asking, index, term, baseOffset);
+    else asking.waiter?.appended(asking.requestId, index, term, baseOffset);
+  }
+
+  #acknowledgeWhenSure(asking: Asking, index: LogIndex, term: Term, baseOffset: number | null): void {
+    this.#whenSure(asking, () => asking.waiter?.appended(asking.requestId, index, term, baseOffset));
+  }
+
+  #decided(asking: Asking, decision: Decision): void {
+    this.#whenSure(asking, () => asking.decided?.(null, decision));
   }
 
   #whenSure(asking: Asking, tell: () => void): void {

@@ -1,4 +1,6 @@
+import { crc32Between } from '../base/crc32.ts';
 import { EntryFormatError, coalesceEntryBytes, parseEntries, type Entry } from '../base/entry.ts';
+import { setU32At } from '../base/little-endian.ts';
 import type { LogIndex, NodeId, Term } from '../base/units.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -63,10 +65,15 @@ export interface Append {
   readonly batch: Uint8Array;
 }
 
+/** The same for every request: a frame copies what is small in it. */
+const appendFixed = new Uint8Array(12);
+
 /** @returns the chunks of one whole frame. */
 export function encodeAppend(requestId: number, request: Append): Uint8Array[] {
-  const fixed = new ByteWriter(12).u32(request.deadlineMs).u32(request.bodyChecksum).checksum().finish();
-  return encodeFrame(FrameKind.APPEND, requestId, [fixed, request.batch], FrameFlags.BODY_UNCHECKED);
+  setU32At(appendFixed, 0, request.deadlineMs);
+  setU32At(appendFixed, 4, request.bodyChecksum);
+  setU32At(appendFixed, 8, crc32Between(appendFixed, 0, 8));
+  return encodeFrame(FrameKind.APPEND, requestId, [appendFixed, request.batch], FrameFlags.BODY_UNCHECKED);
 }
 
 export function decodeAppend(frame: Frame): Append {
