@@ -151,11 +151,16 @@ export class RotRepair {
       enter();
       if (this.#mender !== mender) return;
       this.#mender = null;
-      if (error !== null && wal.outline(file) !== null) {
-        this.#parts.onFailure(error);
+      // Trimmed meanwhile, it is no part of the log any more, and may be gone.
+      const failure = wal.outline(file) === null ? null : error;
+      if (failure !== null && failure.operation !== 'read') {
+        this.#parts.onFailure(failure);
         return;
       }
-      this.#report(file, wound, report, clock.monotonicMs() - beganMs);
+      // What cannot be read is not mended, and nothing was lost by trying.
+      const nowhere = { file, position: 0, firstIndex: null, lastIndex: null, what: 'it cannot be read' };
+      const left = failure === null ? report.left : { ...nowhere, why: failure.message };
+      this.#report(file, wound, { ...report, left }, clock.monotonicMs() - beganMs);
     });
   }
 
