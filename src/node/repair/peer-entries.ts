@@ -25,6 +25,8 @@ const ANSWER_TIMEOUT_MS = 3000;
 const PAGE_BYTES: number = 1024 * 1024;
 /** A run between two borders is a few blocks at most. */
 const RUN_BYTES_MAX: number = 64 * 1024 * 1024;
+/** Remembered of the past: no more are damaged at a time. */
+const RANGES_MAX = 1000;
 
 /**
  * Gets entries of the log from whoever has them: leader or not, it makes no difference, because every entry is proven by
@@ -32,9 +34,13 @@ const RUN_BYTES_MAX: number = 64 * 1024 * 1024;
  */
 export class PeerEntries implements EntrySource {
   readonly #parts: PeerEntriesParts;
-  /** With whom to begin: another one each time, so that one who is wrong does not keep the others from being asked. */
-  #turn = 0;
+  /**
+   * How often each range was asked for: each time another one is the first to be asked, so that one whose answer does not
+   * fit does not keep the others from being asked.
+   */
+  readonly #times = new Map<string, number>();
   #asking: Asking | null = null;
+  #isClosed = false;
 
   constructor(parts: PeerEntriesParts) {
     this.#parts = parts;
@@ -47,13 +53,16 @@ export class PeerEntries implements EntrySource {
     done: (entries: readonly Entry[] | string) => void,
   ): void {
     const peers = this.#parts.peers();
+    const begin = this.#turn(`${first}-${last}`);
     const reasons = new Map<string, string>();
     const ask = (at: number): void => {
-      const peer = peers[(this.#turn + at) % peers.length];
+      // What was asked may have been answered, and not been told yet, when this was closed.
+      if (this.#isClosed) return;
+      const peer = peers[(begin + at) % peers.length];
       if (peer === undefined || at === peers.length) {
-        this.#turn += 1;
         // Whoever called has not returned yet.
         this.#parts.clock.defer(() => {
+          if (this.#isClosed) return;
           this.#parts.enter();
           const told = peers.map(({ id }) => `${id}: ${reasons.get(id) ?? ''}`);
           done(told.length === 0 ? 'there is no other node' : told.join('; '));
@@ -61,6 +70,7 @@ export class PeerEntries implements EntrySource {
         return;
       }
       this.#asking = new Asking(this.#parts, peer.address, { first, last, previousChecksum }, (result) => {
+        if (this.#isClosed) return;
         this.#asking = null;
         if (typeof result !== 'string') {
           done(result);
@@ -73,10 +83,18 @@ export class PeerEntries implements EntrySource {
     ask(0);
   }
 
-  /** Nobody is called back any more. */
+  /** Nobody is asked or called back any more. */
   close(): void {
+    this.#isClosed = true;
     this.#asking?.close();
     this.#asking = null;
+  }
+
+  #turn(range: string): number {
+    const times = this.#times.get(range) ?? 0;
+    if (this.#times.size >= RANGES_MAX) this.#times.clear();
+    this.#times.set(range, times + 1);
+    return times;
   }
 }
 
