@@ -48,6 +48,8 @@ export interface LogBase {
 export interface Place {
   readonly segment: Segment;
   readonly point: Point;
+  /** Of the point, or of the header of its block where nobody comes by who begins before it. */
+  readonly position: number;
   /** Up to here the entries that follow in this segment are those of the log; after it some were truncated. */
   readonly lastIndex: LogIndex;
 }
@@ -162,7 +164,8 @@ export class LogMap {
     );
     const next = this.#extents[at + 1];
     const lastIndex = next === undefined ? this.#lastIndex : ((next.firstIndex - 1) as LogIndex);
-    return { segment: extent.segment, point, lastIndex };
+    const position = point === extent.points[0] ? extent.position : point.position;
+    return { segment: extent.segment, point, position, lastIndex };
   }
 
   /** Blocks from here on are in another segment. */

@@ -189,7 +189,7 @@ class Cursor {
     this.#request = request;
     this.#place = place;
     this.#end = place.segment.end;
-    this.#position = place.point.position;
+    this.#position = place.position;
     this.#index = place.point.index;
     this.#previousChecksum = place.point.previousChecksum;
     this.#wantedBytes = POINT_SPACING_BYTES + request.bytesMax + ENTRY_HEADER_BYTES + BLOCK_HEADER_BYTES;

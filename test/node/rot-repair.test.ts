@@ -72,6 +72,18 @@ describe('rot in the log of a running node', () => {
     expect(cluster.status(rotten).counters).toMatchObject({ rotRepaired: 3, rotLeft: 0, rotHandOvers: 0 });
   });
 
+  test('in the first header of a segment, which no reader needs, is put back all the same', () => {
+    const { cluster, followers } = fill({ scrubBytesPerSecond: 256 * 1024 });
+    const [rotten = ''] = followers;
+    cluster.clock.advanceBy(10_000);
+    const path = FIRST_SEGMENT.replace(/1$/, '2');
+    const before = cluster.disk(rotten).visible(path);
+    flip(cluster, rotten, path, SEGMENT_HEADER_BYTES + 8);
+    cluster.clock.advanceBy(620_000);
+    expect(codes(cluster, rotten)).toEqual(['rot-found', 'rot-repaired']);
+    expect(Buffer.compare(cluster.disk(rotten).visible(path), before)).toBe(0);
+  });
+
   test('is put back when a reader meets it, who is not served what is damaged', () => {
     const { cluster, driver, followers, records } = fill();
     const [rotten = ''] = followers;
