@@ -13,6 +13,10 @@ const ROUNDS = 80;
 const NODE = { segmentBytes: 64 * 1024, checkpointEveryBytes: 40 * 1024, cacheBytesMax: 32 * 1024 };
 const SETTLE_MS = 2000;
 const ATTEMPTS_MAX = 5;
+/** By then the whole log was read once more, whoever asked for what. */
+const SCRUBBED_MS = 11 * 60 * 1000;
+/** What the blocks of the log are made of: it is the same at every node, and comes back whatever happens to it. */
+export const MENDABLE: readonly string[] = ['block header', 'entry header', 'entry body'];
 /** Of bytes, as `ByteClasses` tells them apart. */
 export const CLASSES = 19;
 
@@ -58,7 +62,8 @@ const HONEST_ENDS: ReadonlySet<string> = new Set([
 
 /**
  * Flips single bits, each on one node of a cluster at rest, as many of each class of bytes; then the cluster starts. It
- * must have all that it had, no node may serve anything else, and whoever stays out must say why.
+ * must have all that it had, no node may serve anything else, whoever stays out must say why, and what blocks are made of
+ * must be put back.
  * @throws Error that names the bit where that is not so.
  */
 export function flipBits(
@@ -81,7 +86,7 @@ export function flipBits(
       const { path, position } = of.pick(name, prng);
       const bit = prng.below(8);
       try {
-        fates[fateOf(base, { id, path, position, mask: 1 << bit })] += 1;
+        fates[fateOf(base, { name, id, path, position, mask: 1 << bit })] += 1;
       } catch (error) {
         throw new Error(`bit ${bit} of byte ${position} of ${path} on ${id} (${name})`, { cause: error });
       }
@@ -141,16 +146,33 @@ function restored({ files }: AtRest, id: string, into?: CrashableDisk): Crashabl
 }
 
 interface Flip {
+  /** Its class. */
+  readonly name: string;
   readonly id: string;
   readonly path: string;
   readonly position: number;
   readonly mask: number;
 }
 
-function fateOf(base: AtRest, { id, path, position, mask }: Flip): Fate {
-  const cluster = new SimulatedCluster({ seed: 1 + position, size: 3, node: NODE });
+function fateOf(base: AtRest, flip: Flip): Fate {
+  const cluster = new SimulatedCluster({ seed: 1 + flip.position, size: 3, node: NODE });
+  const fate = runWith(base, cluster, flip);
+  if (!MENDABLE.includes(flip.name) || fate === 'mended') return fate;
+  cluster.clock.advanceBy(SCRUBBED_MS);
+  if (!isPutBack(base, cluster, flip)) throw new Error(`${fate}, and not put back`);
+  return 'mended';
+}
+
+function isPutBack(base: AtRest, cluster: SimulatedCluster, { id, path, position }: Flip): boolean {
+  const disk = cluster.disk(id);
+  return (
+    disk.paths.includes(path) && disk.visible(path)[position] === base.files.get(id)?.get(path)?.[position]
+  );
+}
+
+function runWith(base: AtRest, cluster: SimulatedCluster, flip: Flip): Fate {
+  const { id, path, position, mask } = flip;
   for (const each of cluster.ids) restored(base, each, cluster.disk(each));
-  const before = cluster.disk(id).visible(path)[position];
   cluster.disk(id).setByte(path, position, (byte) => byte ^ mask);
   // Whoever leads is asked most: half of the time that is to be the one with the bit.
   for (const each of cluster.ids) cluster.start(each, { priority: each === id ? position % 2 : 0 });
@@ -173,9 +195,7 @@ function fateOf(base: AtRest, { id, path, position, mask }: Flip): Fate {
   cluster.clock.advanceBy(SETTLE_MS);
   if (!cluster.isRunning(id) || (isTold && !answers(base, driver, id, 'committed'))) return 'told';
   check(base, driver, id, 'committed');
-  const disk = cluster.disk(id);
-  const now = disk.paths.includes(path) ? disk.visible(path)[position] : undefined;
-  return now === before ? 'mended' : 'harmless';
+  return isPutBack(base, cluster, flip) ? 'mended' : 'harmless';
 }
 
 /** Whoever leads serves everything. One whose damage shows when it is asked hands over to another. */
