@@ -172,10 +172,10 @@ export function encodeFrame(
 
 /**
  * Memory with anything in it, to be written in full. Small pieces come from Node's pool: an array buffer of its own for
- * each small frame costs several times the frame itself.
+ * each small frame costs several times the frame itself. A large one costs less if it is made as it is.
  */
 export function pooledBytes(bytes: number): Uint8Array {
-  return Buffer.allocUnsafe(bytes);
+  return bytes <= MERGE_BYTES_MAX ? Buffer.allocUnsafe(bytes) : new Uint8Array(bytes);
 }
 
 /** Chunks `from` to `to` (not included) in one buffer, behind `reserve` bytes to be filled in later. */
