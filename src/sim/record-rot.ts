@@ -15,6 +15,12 @@ interface Span {
   readonly to: number;
 }
 
+interface Block extends Span {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly truncates: boolean;
+}
+
 /**
  * Records rot where they lie, under nodes that run and under nodes that do not, at as many of them as it likes, in the same records
  * too: but never at one of them, the keeper, and only what that one has for certain. So all of it must come back by itself.
@@ -66,13 +72,14 @@ export class RecordRot {
 }
 
 /**
- * Where only blocks lie that all nodes have, that nothing took back, and that the watermark knows of: what it does not cover yet may,
+ * Where only blocks lie that all nodes have, that nothing took back and that take nothing back, and that the watermark knows of: what it does not cover yet may,
  * once it is damaged, look like a torn write.
  */
 function spansOf(disk: CrashableDisk, heldByAll: number): Span[] {
   const watermark = watermarkOn(disk);
   if (watermark === null) return [];
-  const blocks: { path: string; from: number; to: number; firstIndex: number; lastIndex: number }[] = [];
+  const blocks: Block[] = [];
+  let epoch = 0;
   for (const path of disk.paths) {
     if (!path.startsWith(DIRECTORY) || segmentSequence(path.slice(DIRECTORY.length)) === null) continue;
     const bytes = disk.visible(path);
@@ -82,16 +89,19 @@ function spansOf(disk: CrashableDisk, heldByAll: number): Span[] {
       if (header === null) break;
       const { firstIndex, entryCount } = header;
       const to = from + BLOCK_HEADER_BYTES + header.length;
-      blocks.push({ path, from, to, firstIndex, lastIndex: firstIndex + entryCount - 1 });
+      const truncates = header.epoch !== epoch;
+      epoch = header.epoch;
+      blocks.push({ path, from, to, firstIndex, lastIndex: firstIndex + entryCount - 1, truncates });
       from = to;
     }
   }
   const spans: Span[] = [];
   let oldest = Number.POSITIVE_INFINITY;
-  for (const { path, from, to, firstIndex, lastIndex } of blocks.toReversed()) {
+  for (const { path, from, to, firstIndex, lastIndex, truncates } of blocks.toReversed()) {
     // What a later block took back, nobody else has; and one without entries is only there to take something back.
     const isWhole = lastIndex < oldest && lastIndex >= firstIndex;
-    if (isWhole && lastIndex <= Math.min(heldByAll, watermark.index)) spans.push({ path, from, to });
+    if (isWhole && !truncates && lastIndex <= Math.min(heldByAll, watermark.index))
+      spans.push({ path, from, to });
     oldest = Math.min(oldest, firstIndex);
   }
   return spans.toReversed();

@@ -275,6 +275,26 @@ describe('where the log took something back', () => {
         .filter((of) => of === term(2)).length,
     ).toBeGreaterThan(200);
   });
+
+  test('also where the next segment took it back', () => {
+    const bench = new Bench();
+    bench.open();
+    while (bench.wal.stats().segments === 1) bench.write(5, { bodyBytes: 1000 });
+    const boundary = bench.wal.lastIndex;
+    bench.write(5, { truncateFrom: boundary - 12, term: 2 });
+    bench.pass(100);
+    const twin = new Twin(bench.entries());
+    const path = bench.segmentPath(1);
+    const before = bench.disk.visible(path);
+    // Of the last block, and of one that still counts.
+    bench.flip(path, endOf(bench, 1) - 10);
+    bench.flip(path, 2000);
+    const { mended, left } = mendSegment(bench, outlineOpen(bench, 1), twin);
+    expect(left).toBeNull();
+    expect(mended).toHaveLength(1);
+    bench.flip(path, endOf(bench, 1) - 10);
+    expect(Buffer.compare(bench.disk.visible(path), before)).toBe(0);
+  });
 });
 
 describe('mending a directory that does not open', () => {

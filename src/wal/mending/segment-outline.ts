@@ -34,6 +34,8 @@ export interface SegmentOutline {
   readonly points: ReadonlyMap<LogIndex, number>;
   /** The first index of blocks that are known to begin a segment or a truncation, by position. */
   readonly starts: ReadonlyMap<number, LogIndex>;
+  /** From here on a later segment has taken back what this one holds; infinity where nothing tells. */
+  readonly takenBackFrom: number;
   /** Header checksum of an entry before the segment's first; null where that is not known. */
   readonly checksumBefore: (index: LogIndex) => number | null;
 }
@@ -63,6 +65,11 @@ export function outlineOf(
     borders: [border],
     isWhole: true,
     ...notedIn(map.extents.filter((extent) => extent.segment === segment)),
+    takenBackFrom: Math.min(
+      ...map.extents
+        .filter((extent) => extent.segment.header.sequence > segment.header.sequence)
+        .map(({ firstIndex }) => firstIndex),
+    ),
     checksumBefore: (index) => checksumAt(reader, map, index),
   };
 }
@@ -111,7 +118,7 @@ export function outlineOnDisk(
   const segment = openSegment(disk, directory, sequence);
   const nothingBefore = (index: LogIndex): number | null =>
     index === segment.header.firstIndex - 1 ? segment.header.previousChecksum : null;
-  const common = { segment, checksumBefore: nothingBefore };
+  const common = { segment, checksumBefore: nothingBefore, takenBackFrom: Number.POSITIVE_INFINITY };
   if (disk.existsSync(join(directory, segmentName(sequence + 1)))) {
     const successor = openSegment(disk, directory, sequence + 1);
     return { ...common, ...notedInFooter(disk, segment), borders: [borderBefore(successor)], isWhole: true };

@@ -251,6 +251,11 @@ export class SegmentSurvey {
         return;
       }
       const firstIndex = bad.header?.firstIndex ?? this.#firstIndexBehindHeader();
+      const isOver = [...this.#outline.starts.keys()].every((position) => position <= this.#position);
+      if (bad.index >= this.#outline.takenBackFrom && isOver) {
+        done(null, { kind: 'sound' });
+        return;
+      }
       const previousChecksum = this.#checksumAt((firstIndex - 1) as LogIndex);
       if (bad.header !== null && this.#isTakenBack(bad.header, bad.index)) {
         this.#passOver(bad.header, previousChecksum);
