@@ -18,7 +18,7 @@ import { diskFailure } from '../failures.ts';
 import type { NodePorts } from '../node-interface.ts';
 import { asNodeId, hostPort, type NodeOptions } from '../options.ts';
 import { PeerEntries } from './peer-entries.ts';
-import { mendedText, whereOf } from './words.ts';
+import { repairedNews, unrepairedNews } from './words.ts';
 
 export interface RestorationHandlers {
   onEvent(event: NodeEvent): void;
@@ -144,9 +144,7 @@ export class Restoration {
   #report({ mended, left }: MendingReport, tookMs: number): void {
     for (const damage of mended) {
       mark('node.rot-repaired-at-start');
-      const { file, position, firstIndex, lastIndex, bytes } = damage;
-      const fields = { file, position, firstIndex, lastIndex, bytes, tookMs: Math.round(tookMs) };
-      this.#event('warn', 'rot-repaired', `${mendedText(damage)} in ${Math.round(tookMs)} ms`, fields);
+      this.#event(...repairedNews(damage, tookMs));
     }
     if (mended.length > 0) {
       // Whether that was enough, opening it tells: what is left may be no more than a torn write.
@@ -162,9 +160,7 @@ export class Restoration {
     if (this.#told !== left.why) {
       this.#told = left.why;
       mark('node.rot-unrepaired');
-      const { file, position, firstIndex, lastIndex } = left;
-      const text = `no node has what stood at ${whereOf(left)}: ${left.why}; asking again. ${this.#refusal.next}`;
-      this.#event('error', 'rot-unrepaired', text, { file, position, firstIndex, lastIndex });
+      this.#event(...unrepairedNews(left, `. ${this.#refusal.next}`));
     }
     this.#timer = this.#ports.clock.setTimer(this.#retryMs, () => this.#mend());
     this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);

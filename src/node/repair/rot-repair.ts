@@ -15,7 +15,7 @@ import {
 import type { Hello } from '../../wire/handshake.ts';
 import type { Announce } from '../announcement.ts';
 import { PeerEntries, type PeerEntriesParts } from './peer-entries.ts';
-import { mendedText, whereOf } from './words.ts';
+import { repairedNews, unrepairedNews } from './words.ts';
 
 export interface RotRepairParts {
   readonly core: RaftCore;
@@ -169,9 +169,7 @@ export class RotRepair {
     for (const damage of mended) {
       mark('node.rot-repaired');
       this.#repaired += 1;
-      const { position, firstIndex, lastIndex, bytes } = damage;
-      const fields = { file, position, firstIndex, lastIndex, bytes, tookMs: Math.round(tookMs) };
-      event('warn', 'rot-repaired', `${mendedText(damage)} in ${Math.round(tookMs)} ms`, fields);
+      event(...repairedNews(damage, tookMs));
     }
     if (left === null) {
       if (mended.length === 0)
@@ -187,9 +185,7 @@ export class RotRepair {
     if (wound.told !== left.why) {
       wound.told = left.why;
       mark('node.rot-unrepaired');
-      const { position, firstIndex, lastIndex } = left;
-      const text = `no node has what stood at ${whereOf(left)}: ${left.why}; asking again, and serving none of it`;
-      event('error', 'rot-unrepaired', text, { file, position, firstIndex, lastIndex });
+      event(...unrepairedNews(left, ', and serving none of it'));
     }
     if (mended.length > 0) this.#parts.onRepaired();
   }
