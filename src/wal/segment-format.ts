@@ -115,6 +115,21 @@ export function decodeBlockHeader(bytes: Uint8Array, offset: number, seed: numbe
   };
 }
 
+/** Every valid block header in some bytes of a segment from an offset on, wherever it stands, with its offset. */
+export function* findBlocks(
+  bytes: Uint8Array,
+  from: number,
+  seed: number,
+): Generator<{ readonly offset: number; readonly header: BlockHeader }> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const magic = Buffer.alloc(4);
+  magic.writeUInt32LE(BLOCK_MAGIC);
+  for (let offset = buffer.indexOf(magic, from); offset >= 0; offset = buffer.indexOf(magic, offset + 1)) {
+    const header = decodeBlockHeader(buffer, offset, seed);
+    if (header !== null) yield { offset, header };
+  }
+}
+
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

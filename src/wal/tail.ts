@@ -1,8 +1,8 @@
 import { mark } from '../base/marks.ts';
 import type { DiskFile } from '../base/ports/disk.ts';
 import { footerOf } from './footer.ts';
-import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, SECTOR_BYTES } from './format.ts';
-import { decodeBlockHeader } from './segment-format.ts';
+import { BLOCK_HEADER_BYTES, SECTOR_BYTES } from './format.ts';
+import { findBlocks } from './segment-format.ts';
 import type { LogMap } from './log-map.ts';
 import type { ScanStop } from './segment-scanner.ts';
 import type { Segment } from './segment.ts';
@@ -116,18 +116,11 @@ function surveyRest(file: DiskFile, segment: Segment, position: number): Survey 
     if (last < 0) continue;
     if (start === size) start = at + bytes.findIndex((byte) => byte !== 0);
     end = Math.max(end, at + last + 1);
-    laterBlock ??= findBlock(bytes, at === position ? 1 : 0, segment.seed, at);
+    if (laterBlock !== null) continue;
+    const [block] = findBlocks(bytes, at === position ? 1 : 0, segment.seed);
+    if (block !== undefined) laterBlock = at + block.offset;
   }
   return { start, end, laterBlock };
-}
-
-function findBlock(bytes: Buffer, from: number, seed: number, base: number): number | null {
-  const magic = Buffer.alloc(4);
-  magic.writeUInt32LE(BLOCK_MAGIC);
-  for (let at = bytes.indexOf(magic, from); at >= 0; at = bytes.indexOf(magic, at + 1)) {
-    if (decodeBlockHeader(bytes, at, seed) !== null) return base + at;
-  }
-  return null;
 }
 
 /** @returns -1 if all bytes are zero. */

@@ -2,6 +2,7 @@ import { ENTRY_HEADER_BYTES, entryHeaderChecksum, entryHeaderFollows, type Entry
 import type { Mutations } from '../../base/mutations.ts';
 import { BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES } from '../format.ts';
 import { decodeBlockHeader, encodeBlockHeader } from '../segment-format.ts';
+import { bytesOf } from '../work.ts';
 import type { DamagedRun, RunEnd } from './survey.ts';
 
 /** Bytes and where in the segment's file they belong. */
@@ -194,12 +195,6 @@ function inARow(entries: readonly Entry[], from: number): Piece[] {
     position += bytes.length;
     return piece;
   });
-}
-
-function bytesOf(entries: readonly Entry[]): number {
-  let bytes = 0;
-  for (const entry of entries) bytes += entry.bytes.length;
-  return bytes;
 }
 
 function isThere(region: Uint8Array, at: number, bytes: Uint8Array): boolean {

@@ -1,11 +1,12 @@
 import type { Entry } from '../../base/entry.ts';
 import { mark } from '../../base/marks.ts';
 import { NO_MUTATIONS, type Mutations } from '../../base/mutations.ts';
-import { DiskError, type Disk } from '../../base/ports/disk.ts';
+import type { Disk, DiskError } from '../../base/ports/disk.ts';
 import type { LogIndex } from '../../base/units.ts';
+import { attempt } from '../errors.ts';
 import { mend } from './mend.ts';
 import type { SegmentOutline } from './segment-outline.ts';
-import { beginSurvey, type DamagedRun, type SegmentSurvey } from './survey.ts';
+import { SegmentSurvey, type DamagedRun } from './survey.ts';
 
 /** Whoever has the same entries: the other nodes, or what this one still has in memory. */
 export interface EntrySource {
@@ -57,13 +58,14 @@ export class SegmentMender {
 
   /** Once. A disk that fails ends it: what was mended before is mended. */
   run(done: (error: DiskError | null, report: MendingReport) => void): void {
-    const survey = beginSurvey(this.#disk, this.#outline);
-    if (survey instanceof DiskError) {
-      done(survey, { mended: [], left: null });
-      return;
-    }
-    this.#survey = survey;
-    this.#look(survey, (error, left) => {
+    attempt(
+      (error) => done(error, { mended: [], left: null }),
+      () => {
+        this.#survey = new SegmentSurvey(this.#disk, this.#outline);
+      },
+    );
+    if (this.#survey === null) return;
+    this.#look(this.#survey, (error, left) => {
       this.close();
       done(error, { mended: this.#mended, left });
     });

@@ -1,4 +1,3 @@
-import { assert } from '../../base/assert.ts';
 import {
   ENTRY_BODY_BYTES_MAX,
   ENTRY_HEADER_BYTES,
@@ -7,9 +6,9 @@ import {
 } from '../../base/entry.ts';
 import type { Disk, DiskError, DiskFile } from '../../base/ports/disk.ts';
 import type { LogIndex } from '../../base/units.ts';
-import { diskErrorOf, entryFault } from '../errors.ts';
-import { BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, BLOCK_MAGIC, SEGMENT_HEADER_BYTES } from '../format.ts';
-import { decodeBlockHeader, type BlockHeader } from '../segment-format.ts';
+import { entryFault } from '../errors.ts';
+import { BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../format.ts';
+import { decodeBlockHeader, findBlocks, type BlockHeader } from '../segment-format.ts';
 import type { Segment } from '../segment.ts';
 import type { BlockBorder, SegmentOutline } from './segment-outline.ts';
 
@@ -365,8 +364,8 @@ export class SegmentSurvey {
         done(error, []);
         return;
       }
-      const ends = findBlocks(this.#window, this.#windowAt, run.segment.seed)
-        .map(({ position, header }) => endAt(run, position, header))
+      const ends = [...findBlocks(this.#window, 0, run.segment.seed)]
+        .map(({ offset, header }) => endAt(run, this.#windowAt + offset, header))
         .filter((end) => end !== null);
       // Windows overlap by a header, so that one on the border of two is seen, and only once.
       const next = from + Math.max(1, this.#window.length - BLOCK_HEADER_BYTES + 1);
@@ -385,23 +384,6 @@ function endAt(run: DamagedRun, position: number, header: BlockHeader): RunEnd |
   const entries = lastIndex - run.firstIndex + 1;
   if (entries <= 0 || headersBytes + entries * ENTRY_HEADER_BYTES > position - run.position) return null;
   return { position, blocks, lastIndex, checksum: null, truncates };
-}
-
-/** Every valid block header in some bytes of a segment. */
-function findBlocks(
-  bytes: Uint8Array,
-  base: number,
-  seed: number,
-): { readonly position: number; readonly header: BlockHeader }[] {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const magic = Buffer.alloc(4);
-  magic.writeUInt32LE(BLOCK_MAGIC);
-  const found = [];
-  for (let at = buffer.indexOf(magic); at >= 0; at = buffer.indexOf(magic, at + 1)) {
-    const header = decodeBlockHeader(buffer, at, seed);
-    if (header !== null) found.push({ position: base + at, header });
-  }
-  return found;
 }
 
 /** Adds the checksums of the entries of a block up to the first that does not verify. @returns what is wrong with that one. */
@@ -432,15 +414,4 @@ function verifyEntries(
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-/** Begins a survey. @returns the error of a disk that does not let the segment be opened. */
-export function beginSurvey(disk: Disk, outline: SegmentOutline): SegmentSurvey | DiskError {
-  let survey: SegmentSurvey | null = null;
-  const error = diskErrorOf(() => {
-    survey = new SegmentSurvey(disk, outline);
-  });
-  if (error !== null) return error;
-  assert(survey !== null, 'a survey was neither begun nor refused');
-  return survey;
 }
